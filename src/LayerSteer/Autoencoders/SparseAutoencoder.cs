@@ -1,0 +1,225 @@
+using LayerSteer.Numerics;
+
+namespace LayerSteer.Autoencoders;
+
+/// <summary>What decoding needs to know of the input that was encoded.</summary>
+/// <param name="Mean">mu, the mean of x; 0 without normalisation.</param>
+/// <param name="Scale">std, the sample standard deviation of x; 1 without normalisation.</param>
+public readonly record struct InputScale(float Mean, float Scale);
+
+/// <summary>
+/// A sparse autoencoder (Gao et al. 2024, arXiv 2406.04093; formulas of the released code):
+/// <code>
+/// x̃ = (x − mu) / (std + 1e-5)      mu = mean(x), std with divisor d − 1; x̃ = x if it does not normalise
+/// a = W_enc (x̃ − b_dec) + b_enc     pre-activations, [dSae]
+/// z = act(a)                        latents, [dSae]
+/// x̂ = (W_decᵀ z + b_dec)·std + mu   reconstruction, [dIn]
+/// </code>
+/// Immutable and thread-safe; disposing frees the weights.
+/// </summary>
+public sealed class SparseAutoencoder : IDisposable
+{
+    private const float NormalisationEpsilon = 1e-5f;
+
+    private readonly WeightMatrix _encoder;
+    private readonly float[] _encoderBias;
+    private readonly NativeBuffer _decoder;
+    private readonly float[] _decoderBias;
+    private readonly Lazy<string> _digest;
+    private readonly WorkerPool _pool;
+
+    internal SparseAutoencoder(
+        string path,
+        WeightMatrix encoder,
+        float[] encoderBias,
+        NativeBuffer decoder,
+        float[] decoderBias,
+        SaeActivation activation,
+        bool normalises,
+        Func<string> digest,
+        WorkerPool pool)
+    {
+        Path = path;
+        _encoder = encoder;
+        _encoderBias = encoderBias;
+        _decoder = decoder;
+        _decoderBias = decoderBias;
+        Activation = activation;
+        Normalises = normalises;
+        _digest = new Lazy<string>(digest);
+        _pool = pool;
+    }
+
+    /// <summary>The file it was loaded from.</summary>
+    public string Path { get; }
+
+    /// <summary>The width of its input.</summary>
+    public int DIn => _encoder.Inputs;
+
+    /// <summary>The number of latents.</summary>
+    public int DSae => _encoder.Outputs;
+
+    /// <summary>Its activation.</summary>
+    public SaeActivation Activation { get; }
+
+    /// <summary>Whether inputs are brought to mean 0 and standard deviation 1 first.</summary>
+    public bool Normalises { get; }
+
+    /// <summary>SHA-256 of the file; computed when first asked for.</summary>
+    public string Digest => _digest.Value;
+
+    /// <summary>Mean and scale of an input.</summary>
+    /// <param name="x">The input, [dIn].</param>
+    public InputScale ScaleOf(ReadOnlySpan<float> x)
+    {
+        Require(x.Length, DIn, nameof(x));
+        if (!Normalises)
+        {
+            return new InputScale(0f, 1f);
+        }
+
+        RowStatistics row = StatisticsKernel.Of(x);
+        return new InputScale(row.Mean, MathF.Sqrt(row.SquaredDeviations / (DIn - 1)));
+    }
+
+    /// <summary>Pre-activations of rows: a = W_enc (x̃ − b_dec) + b_enc (Gao et al. 2024, eq. 1).</summary>
+    /// <param name="x">The residuals at this SAE's hook point, [rows, dIn].</param>
+    /// <param name="rows">The number of rows.</param>
+    /// <param name="preActivations">Receives [rows, dSae]; every element is written.</param>
+    /// <param name="scales">Receives each row's mean and scale, [rows].</param>
+    /// <exception cref="ArgumentException">A length is too short for the rows.</exception>
+    /// <exception cref="InvalidDataException">A pre-activation is not finite.</exception>
+    public void PreActivations(ReadOnlySpan<float> x, int rows, Span<float> preActivations, Span<InputScale> scales)
+    {
+        Require(x.Length, (long)rows * DIn, nameof(x));
+        Require(preActivations.Length, (long)rows * DSae, nameof(preActivations));
+        Require(scales.Length, rows, nameof(scales));
+        float[] rented = System.Buffers.ArrayPool<float>.Shared.Rent(rows * DIn);
+        try
+        {
+            for (int row = 0; row < rows; row++)
+            {
+                ReadOnlySpan<float> source = x.Slice(row * DIn, DIn);
+                Span<float> input = rented.AsSpan(row * DIn, DIn);
+                scales[row] = ScaleOf(source);
+                float divisor = Normalises ? scales[row].Scale + NormalisationEpsilon : 1f;
+                for (int i = 0; i < input.Length; i++)
+                {
+                    input[i] = ((source[i] - scales[row].Mean) / divisor) - _decoderBias[i];
+                }
+            }
+
+            MatrixKernel.Run(_pool, _encoder, _encoderBias, rented.AsSpan(0, rows * DIn), preActivations, rows);
+        }
+        finally
+        {
+            System.Buffers.ArrayPool<float>.Shared.Return(rented);
+        }
+
+        RequireFinite(preActivations[..(rows * DSae)]);
+    }
+
+    /// <summary>z = act(a) of one token.</summary>
+    /// <param name="preActivations">a, [dSae].</param>
+    /// <param name="latents">Receives z.</param>
+    public void Activate(ReadOnlySpan<float> preActivations, SparseLatents latents)
+    {
+        ArgumentNullException.ThrowIfNull(latents);
+        latents.Clear();
+        if (Activation.Kind == SaeActivationKind.Relu)
+        {
+            for (int i = 0; i < preActivations.Length; i++)
+            {
+                if (preActivations[i] > 0f)
+                {
+                    latents.Add(i, preActivations[i]);
+                }
+            }
+
+            return;
+        }
+
+        int[] rented = System.Buffers.ArrayPool<int>.Shared.Rent(Activation.K);
+        Span<int> selected = rented.AsSpan(0, Activation.K);
+        int count = TopK.Select(preActivations, selected);
+        foreach (int latent in selected[..count])
+        {
+            float value = preActivations[latent];
+            if (value > 0f || (value != 0f && Activation.Kind == SaeActivationKind.TopKIdentity))
+            {
+                latents.Add(latent, value);
+            }
+        }
+
+        System.Buffers.ArrayPool<int>.Shared.Return(rented);
+    }
+
+    /// <summary>Reconstruction of one token from its latents: x̂ = (W_decᵀ z + b_dec)·std + mu.</summary>
+    /// <param name="latents">z.</param>
+    /// <param name="scale">The mean and scale to decode with.</param>
+    /// <param name="reconstruction">Receives x̂, [dIn].</param>
+    public void Decode(SparseLatents latents, InputScale scale, Span<float> reconstruction)
+    {
+        DecodeDirection(latents, reconstruction);
+        for (int i = 0; i < reconstruction.Length; i++)
+        {
+            reconstruction[i] = ((reconstruction[i] + _decoderBias[i]) * scale.Scale) + scale.Mean;
+        }
+    }
+
+    /// <summary>Adds std·W_decᵀ Δz to x: the change of the reconstruction when latents change by Δz. Bias and mean cancel.</summary>
+    /// <param name="change">Δz; if it is empty, x keeps its bits.</param>
+    /// <param name="scale">The scale of the input.</param>
+    /// <param name="x">The residual, [dIn], changed in place.</param>
+    public void AddChange(SparseLatents change, InputScale scale, Span<float> x)
+    {
+        ArgumentNullException.ThrowIfNull(change);
+        Require(x.Length, DIn, nameof(x));
+        if (change.Count == 0)
+        {
+            return;
+        }
+
+        float[] rented = System.Buffers.ArrayPool<float>.Shared.Rent(DIn);
+        Span<float> direction = rented.AsSpan(0, DIn);
+        DecodeDirection(change, direction);
+        for (int i = 0; i < x.Length; i++)
+        {
+            x[i] = MathF.FusedMultiplyAdd(scale.Scale, direction[i], x[i]);
+        }
+
+        System.Buffers.ArrayPool<float>.Shared.Return(rented);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _encoder.Dispose();
+        _decoder.Dispose();
+    }
+
+    /// <summary>W_decᵀ z, [dIn]: reads the decoder rows of the active latents only.</summary>
+    private void DecodeDirection(SparseLatents latents, Span<float> direction)
+    {
+        ArgumentNullException.ThrowIfNull(latents);
+        Require(direction.Length, DIn, nameof(direction));
+        RowSumKernel.Run(_pool, _decoder, DIn, latents.Indices, latents.Values, direction);
+    }
+
+    private void RequireFinite(ReadOnlySpan<float> preActivations)
+    {
+        if (!StatisticsKernel.AllFinite(preActivations))
+        {
+            throw new InvalidDataException(
+                $"'{Path}': a pre-activation is not finite; the residual stream or the autoencoder holds NaN or infinity");
+        }
+    }
+
+    private static void Require(long length, long expected, string name)
+    {
+        if (length < expected)
+        {
+            throw new ArgumentException($"{name} has {length} elements, expected {expected}", name);
+        }
+    }
+}

@@ -1,0 +1,181 @@
+using System.Text.Json;
+using LayerSteer.Formats;
+using LayerSteer.Numerics;
+
+namespace LayerSteer.Models;
+
+/// <summary>
+/// The tensors of a checkpoint folder by name: <c>model.safetensors</c>, or the shards that
+/// <c>model.safetensors.index.json</c> names, or <c>pytorch_model.bin</c> likewise. Data stays in the files until read.
+/// </summary>
+internal sealed class Checkpoint : IDisposable
+{
+    private readonly List<TensorFile> _open = [];
+    private readonly Dictionary<string, StoredTensor> _tensors = new(StringComparer.Ordinal);
+    private readonly HashSet<string> _used = new(StringComparer.Ordinal);
+
+    private Checkpoint(string directory) => Directory = directory;
+
+    /// <summary>The folder.</summary>
+    public string Directory { get; }
+
+    /// <summary>The files that hold the weights, relative to the folder.</summary>
+    public List<string> Files { get; } = [];
+
+    /// <summary>The names of tensors that nothing has asked for.</summary>
+    public IEnumerable<string> Unused => _tensors.Keys.Where(name => !_used.Contains(name)).Order(StringComparer.Ordinal);
+
+    /// <summary>Opens the folder's weight files.</summary>
+    public static Checkpoint Open(string directory)
+    {
+        var checkpoint = new Checkpoint(directory);
+        try
+        {
+            foreach (string name in (string[])["model.safetensors", "pytorch_model.bin"])
+            {
+                if (File.Exists(Path.Combine(directory, name)))
+                {
+                    checkpoint.AddFile(name, expected: null);
+                    return checkpoint;
+                }
+
+                if (File.Exists(Path.Combine(directory, name + ".index.json")))
+                {
+                    checkpoint.AddShards(name + ".index.json");
+                    return checkpoint;
+                }
+            }
+
+            throw new InvalidDataException(
+                $"'{directory}': no weights; looked for model.safetensors, model.safetensors.index.json, "
+                + "pytorch_model.bin, pytorch_model.bin.index.json");
+        }
+        catch
+        {
+            checkpoint.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Removes a prefix from the names that have it, if <paramref name="probe"/> is not there without it.</summary>
+    public void StripPrefix(string prefix, string probe)
+    {
+        if (_tensors.ContainsKey(probe) || !_tensors.ContainsKey(prefix + probe))
+        {
+            return;
+        }
+
+        foreach ((string name, StoredTensor tensor) in _tensors.Where(t => t.Key.StartsWith(prefix, StringComparison.Ordinal)).ToList())
+        {
+            _tensors.Remove(name);
+            if (!_tensors.TryAdd(name[prefix.Length..], tensor))
+            {
+                throw new InvalidDataException($"'{Directory}': has both '{name}' and '{name[prefix.Length..]}'; expected one of them");
+            }
+        }
+    }
+
+    /// <summary>A tensor of the given shape; a refusal names every tensor of the list that is missing.</summary>
+    public StoredTensor Tensor(string name, params ReadOnlySpan<long> shape)
+    {
+        if (!_tensors.TryGetValue(name, out StoredTensor? tensor))
+        {
+            throw new InvalidDataException(
+                $"'{Directory}': no tensor '{name}'; the files have {string.Join(", ", _tensors.Keys.Order(StringComparer.Ordinal).Take(8))}"
+                + (_tensors.Count > 8 ? $" and {_tensors.Count - 8} more" : string.Empty));
+        }
+
+        _used.Add(name);
+        tensor.ExpectShape(shape);
+        return tensor;
+    }
+
+    /// <summary>A reader of a matrix; a value that is not finite is refused as it is read.</summary>
+    public ElementReader Matrix(string name, params ReadOnlySpan<long> shape) => FiniteReader.Of(Tensor(name, shape));
+
+    /// <summary>A tensor read whole, row-major; a value that is not finite is refused.</summary>
+    public float[] Vector(string name, params ReadOnlySpan<long> shape)
+    {
+        StoredTensor tensor = Tensor(name, shape);
+        float[] values = new float[checked((int)tensor.Length)];
+        FiniteReader.Of(tensor)(0, values);
+        return values;
+    }
+
+    /// <summary>Whether there is a tensor of this name.</summary>
+    public bool Has(string name) => _tensors.ContainsKey(name);
+
+    public void Dispose() => _open.ForEach(file => file.Dispose());
+
+    private void AddFile(string name, IReadOnlyCollection<string>? expected)
+    {
+        TensorFile file = TensorFile.Open(Path.Combine(Directory, name));
+        _open.Add(file);
+        Files.Add(name);
+        foreach (string missing in (expected ?? []).Where(t => !file.Tensors.ContainsKey(t)).Take(1))
+        {
+            throw new InvalidDataException($"'{file.Path}': no tensor '{missing}', which the index says is in it");
+        }
+
+        foreach ((string tensor, StoredTensor stored) in file.Tensors)
+        {
+            if (!_tensors.TryAdd(tensor, stored))
+            {
+                throw new InvalidDataException($"'{file.Path}': tensor '{tensor}' is in another shard too; expected it once");
+            }
+        }
+    }
+
+    private void AddShards(string indexName)
+    {
+        string path = Path.Combine(Directory, indexName);
+        var shards = new SortedDictionary<string, List<string>>(StringComparer.Ordinal);
+        try
+        {
+            using JsonDocument index = JsonDocument.Parse(File.ReadAllBytes(path));
+            if (index.RootElement.ValueKind != JsonValueKind.Object
+                || !index.RootElement.TryGetProperty("weight_map", out JsonElement map) || map.ValueKind != JsonValueKind.Object)
+            {
+                throw new InvalidDataException($"'{path}': no weight_map; expected an object from tensor name to shard file");
+            }
+
+            foreach (JsonProperty entry in map.EnumerateObject())
+            {
+                string? shard = entry.Value.ValueKind == JsonValueKind.String ? entry.Value.GetString() : null;
+                if (string.IsNullOrEmpty(shard) || shard != Path.GetFileName(shard) || shard.Contains('\\', StringComparison.Ordinal)
+                    || shard.Contains("..", StringComparison.Ordinal))
+                {
+                    throw new InvalidDataException(
+                        $"'{path}': weight_map['{entry.Name}'] is {entry.Value.GetRawText()}, expected the name of a file in the same folder");
+                }
+
+                if (!shards.TryGetValue(shard, out List<string>? names))
+                {
+                    shards.Add(shard, names = []);
+                }
+
+                names.Add(entry.Name);
+            }
+        }
+        catch (JsonException e)
+        {
+            throw new InvalidDataException($"'{path}': not valid JSON: {e.Message}", e);
+        }
+
+        if (shards.Count == 0)
+        {
+            throw new InvalidDataException($"'{path}': weight_map is empty; expected an object from tensor name to shard file");
+        }
+
+        Files.Add(indexName);
+        foreach ((string shard, List<string> names) in shards)
+        {
+            if (!File.Exists(Path.Combine(Directory, shard)))
+            {
+                throw new InvalidDataException($"'{path}': names the shard '{shard}', which is not in the folder");
+            }
+
+            AddFile(shard, names);
+        }
+    }
+}

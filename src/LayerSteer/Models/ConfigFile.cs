@@ -1,0 +1,105 @@
+using System.Text.Json;
+using LayerSteer.Numerics;
+
+namespace LayerSteer.Models;
+
+/// <summary>A <c>config.json</c> of a checkpoint, with typed fields; each refusal names the file, the field and what was found.</summary>
+internal sealed class ConfigFile : IDisposable
+{
+    private const long LargestFile = 16L << 20;
+    private const int LargestSize = 1 << 24;
+
+    private readonly JsonDocument _document;
+
+    private ConfigFile(string path, JsonDocument document)
+    {
+        Path = path;
+        _document = document;
+    }
+
+    public string Path { get; }
+
+    public static ConfigFile Read(string path)
+    {
+        var file = new FileInfo(path);
+        if (!file.Exists)
+        {
+            throw new InvalidDataException($"'{path}': no such file; a checkpoint folder has a config.json");
+        }
+
+        if (file.Length > LargestFile)
+        {
+            throw new InvalidDataException($"'{path}': {file.Length} bytes, expected at most {LargestFile}");
+        }
+
+        try
+        {
+            JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path));
+            if (document.RootElement.ValueKind != JsonValueKind.Object)
+            {
+                document.Dispose();
+                throw new InvalidDataException($"'{path}': expected a JSON object, found {document.RootElement.ValueKind}");
+            }
+
+            return new ConfigFile(path, document);
+        }
+        catch (JsonException e)
+        {
+            throw new InvalidDataException($"'{path}': not valid JSON: {e.Message}", e);
+        }
+    }
+
+    public void Dispose() => _document.Dispose();
+
+    public string String(string field) => Find(field) is { ValueKind: JsonValueKind.String } value
+        ? value.GetString()!
+        : throw Wrong(field, "a string");
+
+    public string? OptionalString(string field) => Find(field) is null ? null : String(field);
+
+    public int Size(string field) => OptionalSize(field) ?? throw Wrong(field, "a whole number");
+
+    public int? OptionalSize(string field) => Find(field) is not { } value ? null
+        : value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int size) && size is > 0 and <= LargestSize ? size
+        : throw Wrong(field, $"a whole number from 1 to {LargestSize}");
+
+    public int? OptionalId(string field) => Find(field) is not { } value ? null
+        : value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int id) && id >= 0 ? id
+        : throw Wrong(field, "a token id");
+
+    public float Epsilon(string field, float fallback) => Find(field) is not { } value ? fallback
+        : value.ValueKind == JsonValueKind.Number && value.TryGetSingle(out float eps) && eps is >= 0 and < 1 ? eps
+        : throw Wrong(field, "a number from 0 to 1");
+
+    public bool Flag(string field, bool fallback) => Find(field) switch
+    {
+        null => fallback,
+        { ValueKind: JsonValueKind.True } => true,
+        { ValueKind: JsonValueKind.False } => false,
+        _ => throw Wrong(field, "true or false"),
+    };
+
+    public Activation Activation(string field, string fallback)
+    {
+        string name = Find(field) is null ? fallback : String(field);
+        return name switch
+        {
+            "gelu_new" or "gelu_pytorch_tanh" => Numerics.Activation.GeluTanh,
+            "gelu" => Numerics.Activation.GeluErf,
+            "relu" => Numerics.Activation.Relu,
+            "silu" or "swish" => Numerics.Activation.Silu,
+            _ => throw new NotSupportedException(
+                $"'{Path}': {field} is '{name}'; supported: gelu_new, gelu_pytorch_tanh, gelu, relu, silu, swish"),
+        };
+    }
+
+    /// <summary>The field's value; null if it is absent or null.</summary>
+    private JsonElement? Find(string field) =>
+        _document.RootElement.TryGetProperty(field, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+
+    private InvalidDataException Wrong(string field, string expected)
+    {
+        string found = Find(field) is { } value ? value.GetRawText() : "nothing";
+        return new InvalidDataException($"'{Path}': {field} is {(found.Length > 60 ? found[..60] + "…" : found)}, expected {expected}");
+    }
+}

@@ -1,0 +1,101 @@
+using LayerSteer.Formats;
+using LayerSteer.Numerics;
+
+namespace LayerSteer.Models;
+
+/// <summary>
+/// A causal transformer, driven by its <see cref="ArchitectureSpec"/>:
+/// <code>
+/// r = embed(token) + embed(position)
+/// for each block: r += W_O · attention(norm1(r)); r += W_out · act(W_in · norm2(r))
+/// logits = unembed(norm(r))
+/// </code>
+/// Weights are float32 in native memory, immutable and shared: any number of <see cref="DecoderRun"/>s may use one
+/// decoder at once. Disposing frees the weights; no run may be under way.
+/// </summary>
+public sealed class Decoder : IDisposable
+{
+    private readonly Lazy<string> _digest;
+
+    private Decoder(string path, ArchitectureSpec spec, DecoderWeights weights, IReadOnlyList<string> files, WorkerPool pool)
+    {
+        Path = path;
+        Spec = spec;
+        Weights = weights;
+        Pool = pool;
+        _digest = new Lazy<string>(() => FileDigest.OfFiles(path, files));
+    }
+
+    /// <summary>The folder it was loaded from.</summary>
+    public string Path { get; }
+
+    /// <summary>What it is made of.</summary>
+    public ArchitectureSpec Spec { get; }
+
+    /// <summary>SHA-256 over <c>config.json</c> and the weight files; computed when first asked for.</summary>
+    public string Digest => _digest.Value;
+
+    /// <summary>The threads its passes use.</summary>
+    public WorkerPool Pool { get; }
+
+    /// <summary>The bytes of weights that one decoded token reads: all blocks, the final norm and the unembedding.</summary>
+    public long BytesPerToken
+    {
+        get
+        {
+            long floats = (long)Weights.Unembedding.Outputs * Weights.Unembedding.Inputs;
+            foreach (BlockWeights block in Weights.Blocks)
+            {
+                foreach (Linear linear in new[] { block.QueryKeyValue, block.AttentionOut, block.MlpIn, block.MlpOut })
+                {
+                    floats += ((long)linear.Weights.Outputs * linear.Weights.Inputs) + linear.Bias.Length;
+                }
+
+                floats += 4L * Spec.DModel;
+            }
+
+            return floats * sizeof(float);
+        }
+    }
+
+    internal DecoderWeights Weights { get; }
+
+    /// <summary>Loads a checkpoint: <c>config.json</c> and safetensors (one file or shards) or <c>pytorch_model.bin</c>.</summary>
+    /// <param name="directory">The checkpoint's folder.</param>
+    /// <param name="pool">The threads to use; the process's pool if null. Not disposed with the decoder.</param>
+    /// <exception cref="InvalidDataException">A file is missing or damaged, or a tensor is missing or of another shape.</exception>
+    /// <exception cref="NotSupportedException">The architecture is not supported.</exception>
+    public static Decoder Load(string directory, WorkerPool? pool = null)
+    {
+        ArgumentNullException.ThrowIfNull(directory);
+        string config = System.IO.Path.Combine(directory, "config.json");
+        ArchitectureSpec spec = ArchitectureSpec.Read(config);
+        using Checkpoint checkpoint = Checkpoint.Open(directory);
+        DecoderWeights weights = spec.Family switch
+        {
+            "gpt2" => Gpt2Checkpoint.Load(checkpoint, spec),
+            _ => throw new NotSupportedException($"'{config}': no weight names are known for '{spec.Family}'"),
+        };
+        return new Decoder(directory, spec, weights, ["config.json", .. checkpoint.Files], pool ?? WorkerPool.Shared);
+    }
+
+    /// <summary>An empty cache for one sequence. The caller disposes it.</summary>
+    /// <param name="capacity">The number of positions; at most the context length.</param>
+    /// <param name="lastLayer">The last layer that passes over this cache run, from 0; the model's last if null.</param>
+    /// <exception cref="ArgumentOutOfRangeException">A number is out of range for this model.</exception>
+    public KvCache CreateCache(int capacity, int? lastLayer = null)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(capacity, 1);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(capacity, Spec.ContextLength);
+        int last = lastLayer ?? Spec.NLayers - 1;
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)last, (uint)Spec.NLayers, nameof(lastLayer));
+        return new KvCache(Spec, last + 1, capacity);
+    }
+
+    /// <summary>The working memory of passes over up to <paramref name="maxRows"/> tokens at once. The caller disposes it.</summary>
+    /// <param name="maxRows">The largest number of tokens of one pass, over all its sequences; at least 1.</param>
+    public DecoderRun CreateRun(int maxRows = DecoderRun.DefaultRows) => new(this, maxRows);
+
+    /// <inheritdoc/>
+    public void Dispose() => Weights.Dispose();
+}

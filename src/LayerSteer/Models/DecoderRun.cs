@@ -1,0 +1,359 @@
+using LayerSteer.Numerics;
+
+namespace LayerSteer.Models;
+
+/// <summary>The next tokens of one sequence.</summary>
+/// <param name="Cache">The sequence so far; the pass appends to it.</param>
+/// <param name="Tokens">The token ids that follow, at least one.</param>
+public readonly record struct SequenceBlock(KvCache Cache, ReadOnlyMemory<int> Tokens);
+
+/// <summary>Which rows of a pass get logits.</summary>
+public enum LogitRows
+{
+    /// <summary>None: the unembedding is not run.</summary>
+    None,
+
+    /// <summary>The last row of each sequence.</summary>
+    Last,
+
+    /// <summary>Every row.</summary>
+    All,
+}
+
+/// <summary>
+/// Passes of a <see cref="Decoder"/>, with their working memory. A pass takes the next tokens of one or more sequences, of
+/// any lengths, without padding; each row's result is the same to the bit alone or beside others, in one block or several.
+/// Not thread-safe: one run for each thread. In steady state a pass allocates nothing.
+/// </summary>
+public sealed class DecoderRun : IDisposable
+{
+    /// <summary>The usual number of rows: enough for matrix products to run at full speed.</summary>
+    public const int DefaultRows = 256;
+
+    private readonly Decoder _decoder;
+    private readonly ArchitectureSpec _spec;
+    private readonly WorkerPool _pool;
+    private readonly NativeBuffer _residual;
+    private readonly NativeBuffer _normed;
+    private readonly NativeBuffer _qkv;
+    private readonly NativeBuffer _q;
+    private readonly NativeBuffer _z;
+    private readonly NativeBuffer _out;
+    private readonly NativeBuffer _mlp;
+    private readonly NativeBuffer _scratch;
+    private readonly AttentionRow[] _attention;
+    private readonly KvCache[] _caches;
+    private readonly int[] _sequences;
+    private readonly int[] _positions;
+    private readonly int[] _tokens;
+    private readonly int[] _logitRows;
+    private NativeBuffer? _logits;
+    private HookSet? _hooks;
+    private int _rows;
+
+    internal DecoderRun(Decoder decoder, int maxRows)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxRows, 1);
+        _decoder = decoder;
+        _spec = decoder.Spec;
+        _pool = decoder.Pool;
+        MaxRows = maxRows;
+        int d = _spec.DModel;
+        int heads = _spec.NHeads;
+        _residual = new NativeBuffer((long)maxRows * d);
+        _normed = new NativeBuffer((long)maxRows * d);
+        _qkv = new NativeBuffer((long)maxRows * (heads + (2 * _spec.NKeyValueHeads)) * _spec.DHead);
+        _q = new NativeBuffer((long)maxRows * heads * AttentionKernel.Padded(_spec.DHead));
+        _z = new NativeBuffer((long)maxRows * heads * _spec.DHead);
+        _out = new NativeBuffer((long)maxRows * d);
+        _mlp = new NativeBuffer((long)maxRows * _spec.DMlp);
+        _scratch = new NativeBuffer(AttentionKernel.ScratchLength(heads, _spec.ContextLength));
+        _attention = new AttentionRow[maxRows];
+        _caches = new KvCache[maxRows];
+        _sequences = new int[maxRows];
+        _positions = new int[maxRows];
+        _tokens = new int[maxRows];
+        _logitRows = new int[maxRows];
+    }
+
+    /// <summary>The largest number of tokens of one pass, over all its sequences.</summary>
+    public int MaxRows { get; }
+
+    /// <summary>The number of rows of logits that the last pass made.</summary>
+    public int LogitCount { get; private set; }
+
+    /// <summary>One row of logits of the last pass, [vocabulary], in the order of its rows. Valid until the next pass.</summary>
+    /// <param name="index">From 0; with <see cref="LogitRows.Last"/> the index of the sequence.</param>
+    public Span<float> Logits(int index)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)index, (uint)LogitCount, nameof(index));
+        return _logits!.Span((long)index * _spec.Vocabulary, _spec.Vocabulary);
+    }
+
+    /// <summary>Runs the layers of the caches over the next tokens of each sequence.</summary>
+    /// <param name="blocks">One block a sequence; together at most <see cref="MaxRows"/> tokens; all caches with the same layers.</param>
+    /// <param name="hooks">What to read or edit on the way; null for nothing.</param>
+    /// <param name="logits">Which rows get logits; None if the caches end before the model's last layer.</param>
+    /// <exception cref="ArgumentException">Something does not fit: rows, caches, token ids, hook points or the context length.</exception>
+    public void Forward(ReadOnlySpan<SequenceBlock> blocks, HookSet? hooks = null, LogitRows logits = LogitRows.Last)
+    {
+        int layers = Admit(blocks, hooks, logits);
+        _hooks = hooks;
+        Embed();
+        for (int layer = 0; layer < layers; layer++)
+        {
+            RunBlock(layer);
+        }
+
+        foreach (SequenceBlock block in blocks)
+        {
+            block.Cache.Length += block.Tokens.Length;
+        }
+
+        Unembed(logits);
+        _hooks = null;
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        _residual.Dispose();
+        _normed.Dispose();
+        _qkv.Dispose();
+        _q.Dispose();
+        _z.Dispose();
+        _out.Dispose();
+        _mlp.Dispose();
+        _scratch.Dispose();
+        _logits?.Dispose();
+    }
+
+    /// <summary>Checks the pass and lays out its rows; returns the number of layers to run.</summary>
+    private int Admit(ReadOnlySpan<SequenceBlock> blocks, HookSet? hooks, LogitRows logits)
+    {
+        if (blocks.IsEmpty)
+        {
+            throw new ArgumentException("a pass needs at least one sequence", nameof(blocks));
+        }
+
+        int layers = blocks[0].Cache.Layers;
+        if (layers < _spec.NLayers && logits != LogitRows.None)
+        {
+            throw new ArgumentException($"logits need all {_spec.NLayers} layers; the cache holds {layers}", nameof(logits));
+        }
+
+        int rows = 0;
+        LogitCount = 0;
+        for (int sequence = 0; sequence < blocks.Length; sequence++)
+        {
+            KvCache cache = blocks[sequence].Cache;
+            ReadOnlySpan<int> tokens = blocks[sequence].Tokens.Span;
+            if (cache.Layers != layers)
+            {
+                throw new ArgumentException($"caches of {layers} and {cache.Layers} layers in one pass", nameof(blocks));
+            }
+
+            if (tokens.IsEmpty || rows + tokens.Length > MaxRows)
+            {
+                throw new ArgumentException(
+                    $"a pass takes 1 to {MaxRows} tokens; sequence {sequence} brings {tokens.Length} after {rows}", nameof(blocks));
+            }
+
+            if (cache.Length + tokens.Length > cache.Capacity)
+            {
+                throw new ArgumentException(
+                    $"{cache.Length} + {tokens.Length} positions, but the cache holds {cache.Capacity}", nameof(blocks));
+            }
+
+            for (int i = 0; i < tokens.Length; i++, rows++)
+            {
+                if ((uint)tokens[i] >= (uint)_spec.Vocabulary)
+                {
+                    throw new ArgumentException(
+                        $"token id {tokens[i]} at position {cache.Length + i}; the vocabulary has ids 0 to {_spec.Vocabulary - 1}",
+                        nameof(blocks));
+                }
+
+                _caches[rows] = cache;
+                _sequences[rows] = sequence;
+                _positions[rows] = cache.Length + i;
+                _tokens[rows] = tokens[i];
+                if (logits == LogitRows.All || (logits == LogitRows.Last && i == tokens.Length - 1))
+                {
+                    _logitRows[LogitCount++] = rows;
+                }
+            }
+        }
+
+        if (hooks is not null)
+        {
+            CheckHooks(hooks);
+        }
+
+        _rows = rows;
+        return layers;
+    }
+
+    private void CheckHooks(HookSet hooks)
+    {
+        foreach (HookPoint point in hooks.Points)
+        {
+            if (point.Layer >= _spec.NLayers)
+            {
+                throw new ArgumentException($"no hook point '{point}'; this model has layers 0 to {_spec.NLayers - 1}");
+            }
+        }
+    }
+
+    private void Embed()
+    {
+        int d = _spec.DModel;
+        Span<float> residual = _residual.Span(0, _rows * d);
+        Span<float> positions = _out.Span(0, _rows * d);
+        for (int row = 0; row < _rows; row++)
+        {
+            _decoder.Weights.Embedding.CopyRow(_tokens[row], residual.Slice(row * d, d));
+            _decoder.Weights.PositionEmbedding.AsSpan(_positions[row] * d, d).CopyTo(positions.Slice(row * d, d));
+        }
+
+        Hook(HookKind.Embed, -1, residual, d);
+        Hook(HookKind.PositionEmbed, -1, positions, d);
+        AddKernel.Run(_pool, residual, positions);
+    }
+
+    private void RunBlock(int layer)
+    {
+        BlockWeights block = _decoder.Weights.Blocks[layer];
+        int d = _spec.DModel;
+        Span<float> residual = _residual.Span(0, _rows * d);
+        Span<float> normed = _normed.Span(0, _rows * d);
+        Span<float> output = _out.Span(0, _rows * d);
+        Span<float> mlp = _mlp.Span(0, _rows * _spec.DMlp);
+        Hook(HookKind.ResidualPre, layer, residual, d);
+
+        block.Norm1.Run(_pool, residual, normed, _rows);
+        Hook(HookKind.Norm1, layer, normed, d);
+        Span<float> z = Attend(block, layer, normed);
+        block.AttentionOut.Run(_pool, z, output, _rows);
+        Hook(HookKind.AttentionOut, layer, output, d);
+        AddKernel.Run(_pool, residual, output);
+        Hook(HookKind.ResidualMid, layer, residual, d);
+
+        block.Norm2.Run(_pool, residual, normed, _rows);
+        Hook(HookKind.Norm2, layer, normed, d);
+        block.MlpIn.Run(_pool, normed, mlp, _rows);
+        Hook(HookKind.MlpPre, layer, mlp, _spec.DMlp);
+        ActivationKernel.Run(_pool, _spec.Activation, mlp);
+        Hook(HookKind.MlpPost, layer, mlp, _spec.DMlp);
+        block.MlpOut.Run(_pool, mlp, output, _rows);
+        Hook(HookKind.MlpOut, layer, output, d);
+        AddKernel.Run(_pool, residual, output);
+        Hook(HookKind.ResidualPost, layer, residual, d);
+    }
+
+    /// <summary>Heads of the rows over their caches; returns z, [rows, nHeads·dHead].</summary>
+    private Span<float> Attend(BlockWeights block, int layer, ReadOnlySpan<float> normed)
+    {
+        int heads = _spec.NHeads;
+        int keyValueHeads = _spec.NKeyValueHeads;
+        int dHead = _spec.DHead;
+        int padded = AttentionKernel.Padded(dHead);
+        int width = (heads + (2 * keyValueHeads)) * dHead;
+        Span<float> qkv = _qkv.Span(0, _rows * width);
+        block.QueryKeyValue.Run(_pool, normed, qkv, _rows);
+        HookPart(HookKind.Query, layer, qkv, width, 0, heads * dHead);
+        HookPart(HookKind.Key, layer, qkv, width, heads * dHead, keyValueHeads * dHead);
+        HookPart(HookKind.Value, layer, qkv, width, (heads + keyValueHeads) * dHead, keyValueHeads * dHead);
+
+        Span<float> q = _q.Span(0, _rows * heads * padded);
+        for (int row = 0; row < _rows; row++)
+        {
+            ReadOnlySpan<float> source = qkv.Slice(row * width, width);
+            for (int head = 0; head < heads; head++)
+            {
+                source.Slice(head * dHead, dHead).CopyTo(q[(((row * heads) + head) * padded)..]);
+            }
+
+            for (int head = 0; head < keyValueHeads; head++)
+            {
+                _caches[row].Write(
+                    layer,
+                    head,
+                    _positions[row],
+                    source.Slice((heads + head) * dHead, dHead),
+                    source.Slice((heads + keyValueHeads + head) * dHead, dHead));
+            }
+
+            _attention[row] = _caches[row].Row(layer, _positions[row] + 1);
+        }
+
+        Span<float> z = _z.Span(0, _rows * heads * dHead);
+        Span<float> scratch = _scratch.Span(0, (int)_scratch.Length);
+        AttentionKernel.Run(
+            _pool, _attention.AsSpan(0, _rows), q, z, scratch, heads, keyValueHeads, dHead, _spec.AttentionScaleOf(layer));
+        Hook(HookKind.Z, layer, z, heads * dHead);
+        return z;
+    }
+
+    private void Unembed(LogitRows which)
+    {
+        if (which == LogitRows.None)
+        {
+            return;
+        }
+
+        int d = _spec.DModel;
+        long needed = (long)LogitCount * _spec.Vocabulary;
+        if (_logits is null || _logits.Length < needed)
+        {
+            _logits?.Dispose();
+            _logits = new NativeBuffer(needed);
+        }
+
+        // The rows that get logits, moved to the front; sources are never behind their targets.
+        for (int i = 0; i < LogitCount; i++)
+        {
+            _residual.Span((long)_logitRows[i] * d, d).CopyTo(_residual.Span((long)i * d, d));
+            _sequences[i] = _sequences[_logitRows[i]];
+            _positions[i] = _positions[_logitRows[i]];
+            _tokens[i] = _tokens[_logitRows[i]];
+        }
+
+        _rows = LogitCount;
+        Span<float> normed = _normed.Span(0, _rows * d);
+        _decoder.Weights.FinalNorm.Run(_pool, _residual.Span(0, _rows * d), normed, _rows);
+        Hook(HookKind.FinalNorm, -1, normed, d);
+        MatrixKernel.Run(_pool, _decoder.Weights.Unembedding, [], normed, _logits.Span(0, (int)needed), _rows);
+    }
+
+    private void Hook(HookKind kind, int layer, Span<float> values, int width) =>
+        _hooks?.Run(new HookPoint(kind, layer), new HookRows
+        {
+            Values = values,
+            Width = width,
+            Sequences = _sequences.AsSpan(0, _rows),
+            Positions = _positions.AsSpan(0, _rows),
+            Tokens = _tokens.AsSpan(0, _rows),
+        });
+
+    /// <summary>A hook on some columns of wider rows: they are copied out for it and back.</summary>
+    private void HookPart(HookKind kind, int layer, Span<float> values, int stride, int first, int width)
+    {
+        if (_hooks is null || !_hooks.Has(new HookPoint(kind, layer)))
+        {
+            return;
+        }
+
+        float[] part = new float[_rows * width];
+        for (int row = 0; row < _rows; row++)
+        {
+            values.Slice((row * stride) + first, width).CopyTo(part.AsSpan(row * width));
+        }
+
+        Hook(kind, layer, part, width);
+        for (int row = 0; row < _rows; row++)
+        {
+            part.AsSpan(row * width, width).CopyTo(values[((row * stride) + first)..]);
+        }
+    }
+}

@@ -1,0 +1,88 @@
+using System.Text.RegularExpressions;
+using LayerSteer.Numerics;
+
+namespace LayerSteer.Models;
+
+/// <summary>
+/// The weight names of GPT-2. Its linear layers are <c>Conv1D</c>, stored [inputs, outputs]; queries, keys and values are
+/// one matrix already; the buffers <c>attn.bias</c> (the causal mask) and <c>attn.masked_bias</c> are not weights.
+/// </summary>
+internal static partial class Gpt2Checkpoint
+{
+    public static DecoderWeights Load(Checkpoint checkpoint, ArchitectureSpec spec)
+    {
+        checkpoint.StripPrefix("transformer.", "wte.weight");
+        int d = spec.DModel;
+        ElementReader embedding = checkpoint.Matrix("wte.weight", spec.Vocabulary, d);
+        float[] positions = checkpoint.Vector("wpe.weight", spec.ContextLength, d);
+        Norm finalNorm = ReadNorm(checkpoint, "ln_f", spec);
+        bool tied = spec.TiedUnembedding || !checkpoint.Has("lm_head.weight");
+        ElementReader? head = tied ? null : checkpoint.Matrix("lm_head.weight", spec.Vocabulary, d);
+
+        // The shapes of all blocks are checked before the first large matrix is packed.
+        for (int layer = 0; layer < spec.NLayers; layer++)
+        {
+            foreach ((string name, int inputs, int outputs) in Linears(spec))
+            {
+                checkpoint.Tensor($"h.{layer}.{name}.weight", inputs, outputs);
+                checkpoint.Tensor($"h.{layer}.{name}.bias", outputs);
+            }
+        }
+
+        var blocks = new List<BlockWeights>();
+        WeightMatrix? packed = null;
+        try
+        {
+            for (int layer = 0; layer < spec.NLayers; layer++)
+            {
+                Norm norm1 = ReadNorm(checkpoint, $"h.{layer}.ln_1", spec);
+                Norm norm2 = ReadNorm(checkpoint, $"h.{layer}.ln_2", spec);
+                Linear[] linears = [.. Linears(spec).Select(l => ReadLinear(checkpoint, $"h.{layer}.{l.Name}", l.Inputs, l.Outputs))];
+                blocks.Add(new BlockWeights(norm1, linears[0], linears[1], norm2, linears[2], linears[3]));
+            }
+
+            RefuseUnknown(checkpoint);
+            packed = WeightMatrix.FromRows(spec.Vocabulary, d, embedding);
+            WeightMatrix unembedding = head is null ? packed : WeightMatrix.FromRows(spec.Vocabulary, d, head);
+            return new DecoderWeights(packed, positions, [.. blocks], finalNorm, unembedding);
+        }
+        catch
+        {
+            packed?.Dispose();
+            blocks.ForEach(block => block.Dispose());
+            throw;
+        }
+    }
+
+    private static (string Name, int Inputs, int Outputs)[] Linears(ArchitectureSpec spec) =>
+    [
+        ("attn.c_attn", spec.DModel, 3 * spec.DModel),
+        ("attn.c_proj", spec.DModel, spec.DModel),
+        ("mlp.c_fc", spec.DModel, spec.DMlp),
+        ("mlp.c_proj", spec.DMlp, spec.DModel),
+    ];
+
+    private static Linear ReadLinear(Checkpoint checkpoint, string name, int inputs, int outputs)
+    {
+        float[] bias = checkpoint.Vector(name + ".bias", outputs);
+        return new Linear(WeightMatrix.FromColumns(outputs, inputs, checkpoint.Matrix(name + ".weight", inputs, outputs)), bias);
+    }
+
+    private static Norm ReadNorm(Checkpoint checkpoint, string name, ArchitectureSpec spec) => new(
+        checkpoint.Vector(name + ".weight", spec.DModel), checkpoint.Vector(name + ".bias", spec.DModel), spec.NormEpsilon);
+
+    /// <summary>A tensor in a block that we do not use would change what the model computes; other heads would not.</summary>
+    private static void RefuseUnknown(Checkpoint checkpoint)
+    {
+        string[] unknown = [.. checkpoint.Unused.Where(name => name.StartsWith("h.", StringComparison.Ordinal) && !MaskBuffer().IsMatch(name))];
+        if (unknown.Length > 0)
+        {
+            throw new InvalidDataException(
+                $"'{checkpoint.Directory}': {unknown.Length} tensors that a gpt2 block does not have: {string.Join(", ", unknown.Take(4))}"
+                + "; is n_layer in config.json too small?");
+        }
+    }
+
+    [GeneratedRegex(@"^h\.\d+\.attn\.(bias|masked_bias)$", RegexOptions.CultureInvariant)]
+    private static partial Regex MaskBuffer();
+}

@@ -1,0 +1,75 @@
+namespace LayerSteer.Models;
+
+/// <summary>Reads or edits the values of one hook point for the rows of one pass.</summary>
+/// <param name="rows">The rows; valid during the call only.</param>
+public delegate void HookAction(HookRows rows);
+
+/// <summary>The values of a hook point for the rows of a pass: one row a token, rows of several sequences side by side.</summary>
+public readonly ref struct HookRows
+{
+    /// <summary>The values, [rows, width], row-major. Writing changes what the model computes from here on.</summary>
+    public required Span<float> Values { get; init; }
+
+    /// <summary>The number of values of a row.</summary>
+    public required int Width { get; init; }
+
+    /// <summary>For each row, the index of its sequence among those of the pass, [rows].</summary>
+    public required ReadOnlySpan<int> Sequences { get; init; }
+
+    /// <summary>For each row, its position in its sequence, from 0, [rows].</summary>
+    public required ReadOnlySpan<int> Positions { get; init; }
+
+    /// <summary>For each row, its token id, [rows].</summary>
+    public required ReadOnlySpan<int> Tokens { get; init; }
+
+    /// <summary>The number of rows.</summary>
+    public int Count => Positions.Length;
+
+    /// <summary>The values of one row, [width].</summary>
+    public Span<float> this[int row] => Values.Slice(row * Width, Width);
+}
+
+/// <summary>
+/// Actions by hook point. Several at one point run in the order in which they were added. Build it before the passes;
+/// reading is thread-safe, but an action runs on the thread of the pass that called it.
+/// </summary>
+public sealed class HookSet
+{
+    private readonly List<(HookPoint Point, HookAction Action)> _actions = [];
+
+    /// <summary>The hook points that have an action.</summary>
+    public IEnumerable<HookPoint> Points => _actions.Select(a => a.Point);
+
+    /// <summary>Adds an action.</summary>
+    /// <returns>This set.</returns>
+    public HookSet Add(HookPoint point, HookAction action)
+    {
+        ArgumentNullException.ThrowIfNull(action);
+        _actions.Add((point, action));
+        return this;
+    }
+
+    internal bool Has(HookPoint point)
+    {
+        foreach ((HookPoint known, _) in _actions)
+        {
+            if (known == point)
+            {
+                return true;
+            }
+        }
+
+        return false;
+    }
+
+    internal void Run(HookPoint point, HookRows rows)
+    {
+        foreach ((HookPoint known, HookAction action) in _actions)
+        {
+            if (known == point)
+            {
+                action(rows);
+            }
+        }
+    }
+}

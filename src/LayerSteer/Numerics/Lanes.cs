@@ -1,0 +1,115 @@
+namespace LayerSteer.Numerics;
+
+/// <summary>
+/// Sixteen float lanes, whatever the width of the machine's registers: one 512-bit, two 256-bit, four 128-bit
+/// registers, or sixteen scalars. A kernel is written once over this interface, and every implementation rounds
+/// each operation the same way, so its result is the same to the bit at every width.
+/// </summary>
+/// <typeparam name="T">The implementing struct.</typeparam>
+internal unsafe interface ILanes<T> where T : struct, ILanes<T>
+{
+    static abstract T Broadcast(float value);
+
+    static abstract T Load(float* source);
+
+    void Store(float* destination);
+
+    /// <summary>a·b + c, rounded once.</summary>
+    static abstract T Fma(T a, T b, T c);
+
+    static abstract T operator +(T a, T b);
+
+    static abstract T operator -(T a, T b);
+
+    static abstract T operator *(T a, T b);
+
+    static abstract T operator /(T a, T b);
+
+    static abstract T Max(T a, T b);
+
+    static abstract T Min(T a, T b);
+
+    /// <summary>
+    /// Adds the integer in the low mantissa bits of <paramref name="shifted"/> to the exponent of
+    /// <paramref name="value"/>: value · 2^n where shifted = 1.5·2^23 + n.
+    /// </summary>
+    static abstract T AddExponent(T value, T shifted);
+
+    /// <summary>The sum of the lanes by halving: 16 → 8 → 4 → 2 → 1, lane i with lane i + half.</summary>
+    float Sum();
+
+    /// <summary>The largest lane; no lane may be NaN.</summary>
+    float Largest();
+}
+
+/// <summary>Loads, stores and functions that every lane type shares.</summary>
+internal static unsafe class Lanes
+{
+    /// <summary>The number of virtual lanes.</summary>
+    public const int Count = 16;
+
+    private const float RoundingShift = 12582912f; // 1.5 · 2^23: adding it leaves round(x) in the low mantissa bits
+
+    /// <summary>The number of groups of 16 that hold <paramref name="length"/> elements.</summary>
+    public static int Groups(int length) => (length + Count - 1) / Count;
+
+    /// <summary>The first <paramref name="count"/> lanes from memory, the others +0.</summary>
+    public static T LoadFirst<T>(float* source, int count) where T : struct, ILanes<T>
+    {
+        float* padded = stackalloc float[Count];
+        for (int i = 0; i < Count; i++)
+        {
+            padded[i] = i < count ? source[i] : 0f;
+        }
+
+        return T.Load(padded);
+    }
+
+    /// <summary>Writes the first <paramref name="count"/> lanes.</summary>
+    public static void StoreFirst<T>(T value, float* destination, int count) where T : struct, ILanes<T>
+    {
+        float* padded = stackalloc float[Count];
+        value.Store(padded);
+        for (int i = 0; i < count; i++)
+        {
+            destination[i] = padded[i];
+        }
+    }
+
+    /// <summary>The same value with the lanes from <paramref name="count"/> on set to +0.</summary>
+    public static T KeepFirst<T>(T value, int count) where T : struct, ILanes<T>
+    {
+        float* padded = stackalloc float[Count];
+        value.Store(padded);
+        for (int i = count; i < Count; i++)
+        {
+            padded[i] = 0f;
+        }
+
+        return T.Load(padded);
+    }
+
+    /// <summary>
+    /// e^x within 2 ulp for x in [−87.3, 88.3]; beyond, the value at that end.
+    /// <code>x = n·ln 2 + r, |r| ≤ ln 2 / 2;  e^x = 2^n · Σ r^i / i!, i = 0..7</code>
+    /// </summary>
+    public static T Exp<T>(T x) where T : struct, ILanes<T>
+    {
+        x = T.Min(T.Max(x, T.Broadcast(-87.3f)), T.Broadcast(88.3f));
+        T shift = T.Broadcast(RoundingShift);
+        T shifted = T.Fma(x, T.Broadcast(1.44269504f), shift);
+        T n = shifted - shift;
+        // ln 2 in two parts; the first has few bits, so n·(first part) is exact.
+        T r = T.Fma(n, T.Broadcast(-0.693359375f), x);
+        r = T.Fma(n, T.Broadcast(2.12194440e-4f), r);
+        T p = T.Broadcast(1f / 5040f);
+        p = T.Fma(p, r, T.Broadcast(1f / 720f));
+        p = T.Fma(p, r, T.Broadcast(1f / 120f));
+        p = T.Fma(p, r, T.Broadcast(1f / 24f));
+        p = T.Fma(p, r, T.Broadcast(1f / 6f));
+        p = T.Fma(p, r, T.Broadcast(0.5f));
+        p = T.Fma(p, r, T.Broadcast(1f));
+        p = T.Fma(p, r, T.Broadcast(1f));
+        return T.AddExponent(p, shifted);
+    }
+}

@@ -1,0 +1,86 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
+namespace LayerSteer.Numerics;
+
+/// <summary>Sixteen lanes in four 128-bit registers.</summary>
+internal readonly unsafe struct Lanes128 : ILanes<Lanes128>
+{
+    private readonly Vector128<float> _a;
+    private readonly Vector128<float> _b;
+    private readonly Vector128<float> _c;
+    private readonly Vector128<float> _d;
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private Lanes128(Vector128<float> a, Vector128<float> b, Vector128<float> c, Vector128<float> d)
+    {
+        _a = a;
+        _b = b;
+        _c = c;
+        _d = d;
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 Broadcast(float value)
+    {
+        Vector128<float> v = Vector128.Create(value);
+        return new(v, v, v, v);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 Load(float* source) => new(
+        Vector128.Load(source), Vector128.Load(source + 4), Vector128.Load(source + 8), Vector128.Load(source + 12));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public void Store(float* destination)
+    {
+        _a.Store(destination);
+        _b.Store(destination + 4);
+        _c.Store(destination + 8);
+        _d.Store(destination + 12);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 Fma(Lanes128 x, Lanes128 y, Lanes128 z) => new(
+        Vector128.FusedMultiplyAdd(x._a, y._a, z._a),
+        Vector128.FusedMultiplyAdd(x._b, y._b, z._b),
+        Vector128.FusedMultiplyAdd(x._c, y._c, z._c),
+        Vector128.FusedMultiplyAdd(x._d, y._d, z._d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 operator +(Lanes128 x, Lanes128 y) =>
+        new(x._a + y._a, x._b + y._b, x._c + y._c, x._d + y._d);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 operator -(Lanes128 x, Lanes128 y) =>
+        new(x._a - y._a, x._b - y._b, x._c - y._c, x._d - y._d);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 operator *(Lanes128 x, Lanes128 y) =>
+        new(x._a * y._a, x._b * y._b, x._c * y._c, x._d * y._d);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 operator /(Lanes128 x, Lanes128 y) =>
+        new(x._a / y._a, x._b / y._b, x._c / y._c, x._d / y._d);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 Max(Lanes128 x, Lanes128 y) => new(
+        Vector128.Max(x._a, y._a), Vector128.Max(x._b, y._b), Vector128.Max(x._c, y._c), Vector128.Max(x._d, y._d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 Min(Lanes128 x, Lanes128 y) => new(
+        Vector128.Min(x._a, y._a), Vector128.Min(x._b, y._b), Vector128.Min(x._c, y._c), Vector128.Min(x._d, y._d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 AddExponent(Lanes128 value, Lanes128 shifted) => new(
+        (value._a.AsInt32() + (shifted._a.AsInt32() << 23)).AsSingle(),
+        (value._b.AsInt32() + (shifted._b.AsInt32() << 23)).AsSingle(),
+        (value._c.AsInt32() + (shifted._c.AsInt32() << 23)).AsSingle(),
+        (value._d.AsInt32() + (shifted._d.AsInt32() << 23)).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public float Sum() => Halving.Sum((_a + _c) + (_b + _d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public float Largest() => Halving.Largest(Vector128.Max(Vector128.Max(_a, _c), Vector128.Max(_b, _d)));
+}
