@@ -1,0 +1,74 @@
+using System.Runtime.InteropServices;
+
+namespace LayerSteer.Formats;
+
+/// <summary>
+/// A run of bytes that tensors read from: part of a mapped file, or an entry of an archive that is inflated when it is
+/// first pinned. It owns nothing; the <see cref="MappedFile"/> does.
+/// </summary>
+internal sealed class ByteRange(Func<SafeBuffer> buffer, long offset, long length)
+{
+    /// <summary>Number of bytes.</summary>
+    public long Length => length;
+
+    /// <summary>A part of this range.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The part is not inside the range.</exception>
+    public ByteRange Slice(long start, long count)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(start);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(start, length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, length - start);
+        return new ByteRange(buffer, offset + start, count);
+    }
+
+    /// <summary>Keeps the memory alive and in place until the result is disposed.</summary>
+    /// <exception cref="ObjectDisposedException">The file was closed.</exception>
+    public PinnedBytes Pin() => new(buffer(), offset, length);
+
+    /// <summary>A copy of some bytes.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">The bytes are not inside the range.</exception>
+    public byte[] Copy(long start, int count)
+    {
+        using PinnedBytes pinned = Pin();
+        return pinned.Span(start, count).ToArray();
+    }
+}
+
+/// <summary>Access to the bytes of a <see cref="ByteRange"/> for as long as it is not disposed.</summary>
+internal unsafe ref struct PinnedBytes
+{
+    private readonly long _length;
+    private SafeBuffer? _buffer;
+    private byte* _pointer;
+
+    public PinnedBytes(SafeBuffer buffer, long offset, long length)
+    {
+        byte* start = null;
+        buffer.AcquirePointer(ref start);
+        _buffer = buffer;
+        _pointer = start + offset;
+        _length = length;
+    }
+
+    /// <summary>The first byte; reading beyond the range's length is the caller's fault.</summary>
+    public readonly byte* Pointer => _pointer;
+
+    /// <summary>Some of the bytes.</summary>
+    /// <exception cref="ArgumentOutOfRangeException">They are not inside the range.</exception>
+    public readonly ReadOnlySpan<byte> Span(long start, int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfNegative(start);
+        ArgumentOutOfRangeException.ThrowIfNegative(count);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(start, _length);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(count, _length - start);
+        return new ReadOnlySpan<byte>(_pointer + start, count);
+    }
+
+    public void Dispose()
+    {
+        _buffer?.ReleasePointer();
+        _buffer = null;
+        _pointer = null;
+    }
+}

@@ -1,0 +1,81 @@
+using System.IO.MemoryMappedFiles;
+using System.Runtime.InteropServices;
+
+namespace LayerSteer.Formats;
+
+/// <summary>
+/// A file mapped for reading, and the buffers inflated from it. Reads that run while it is disposed finish first; later
+/// ones throw. The file must not be cut short by others while it is mapped: the operating system would end the process.
+/// </summary>
+internal sealed class MappedFile : IDisposable
+{
+    private readonly MemoryMappedFile _file;
+    private readonly MemoryMappedViewAccessor _view;
+    private readonly List<Lazy<SafeBuffer>> _inflated = [];
+
+    private MappedFile(string path, MemoryMappedFile file, MemoryMappedViewAccessor view, long length)
+    {
+        FullPath = path;
+        Name = Path.GetFileName(path);
+        _file = file;
+        _view = view;
+        Length = length;
+        SafeBuffer buffer = view.SafeMemoryMappedViewHandle;
+        Bytes = new ByteRange(() => buffer, 0, length);
+    }
+
+    public string FullPath { get; }
+
+    /// <summary>The file name as errors show it.</summary>
+    public string Name { get; }
+
+    public long Length { get; }
+
+    public ByteRange Bytes { get; }
+
+    public static MappedFile Open(string path)
+    {
+        string fullPath = Path.GetFullPath(path);
+        using var stream = new FileStream(fullPath, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1);
+        long length = stream.Length;
+        if (length == 0)
+        {
+            throw new InvalidDataException($"'{Path.GetFileName(fullPath)}': the file is empty");
+        }
+
+        MemoryMappedFile? file = null;
+        try
+        {
+            file = MemoryMappedFile.CreateFromFile(
+                stream, null, length, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
+            return new MappedFile(
+                fullPath, file, file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read), length);
+        }
+        catch
+        {
+            file?.Dispose();
+            throw;
+        }
+    }
+
+    /// <summary>Bytes that are made when first read and freed with this file.</summary>
+    public ByteRange Inflated(long length, Func<SafeBuffer> inflate)
+    {
+        var buffer = new Lazy<SafeBuffer>(inflate);
+        _inflated.Add(buffer);
+        return new ByteRange(() => buffer.Value, 0, length);
+    }
+
+    public void Dispose()
+    {
+        _view.Dispose();
+        _file.Dispose();
+        foreach (Lazy<SafeBuffer> buffer in _inflated)
+        {
+            if (buffer.IsValueCreated)
+            {
+                buffer.Value.Dispose();
+            }
+        }
+    }
+}
