@@ -1,0 +1,136 @@
+using System.Text.Json;
+using System.Text.Unicode;
+
+namespace LayerSteer.Text;
+
+/// <summary>Reads the files of a tokenizer: sizes capped, UTF-8 and JSON checked, each refusal one line that names the file.</summary>
+internal static class TokenizerFile
+{
+    public const long MaxBytes = 256L << 20;
+
+    /// <summary>The UTF-8 bytes of a file, without a byte order mark.</summary>
+    public static ReadOnlyMemory<byte> Read(string path)
+    {
+        long length = new FileInfo(path).Length;
+        if (length > MaxBytes)
+        {
+            throw new InvalidDataException($"'{path}': {length} bytes, expected at most {MaxBytes}");
+        }
+        ReadOnlyMemory<byte> bytes = File.ReadAllBytes(path);
+        if (!Utf8.IsValid(bytes.Span))
+        {
+            throw new InvalidDataException($"'{path}': not valid UTF-8");
+        }
+        return bytes.Span.StartsWith((ReadOnlySpan<byte>)[0xEF, 0xBB, 0xBF]) ? bytes[3..] : bytes;
+    }
+
+    /// <summary>Parses a JSON object; the caller disposes it. Keys that occur twice are refused.</summary>
+    public static JsonDocument ReadObject(string path)
+    {
+        JsonDocument document;
+        try
+        {
+            document = JsonDocument.Parse(Read(path), new JsonDocumentOptions { AllowDuplicateProperties = false });
+        }
+        catch (Exception e) when (e is JsonException or InvalidOperationException)
+        {
+            throw new InvalidDataException($"'{path}': not valid JSON: {e.Message}", e);
+        }
+        if (document.RootElement.ValueKind != JsonValueKind.Object)
+        {
+            JsonValueKind kind = document.RootElement.ValueKind;
+            document.Dispose();
+            throw new InvalidDataException($"'{path}': the file holds {Describe(kind)}, expected an object");
+        }
+        return document;
+    }
+
+    /// <summary>A property, or null where it is missing or null.</summary>
+    public static JsonElement? Optional(JsonElement parent, string name) =>
+        parent.TryGetProperty(name, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+
+    public static JsonElement Require(JsonElement element, JsonValueKind kind, string path, string field) =>
+        element.ValueKind == kind
+            ? element
+            : throw new InvalidDataException(
+                $"'{path}': {field} is {Describe(element.ValueKind)}, expected {Describe(kind)}");
+
+    public static JsonElement RequireProperty(
+        JsonElement parent, string name, JsonValueKind kind, string path, string? field = null) =>
+        Require(parent.TryGetProperty(name, out JsonElement value) ? value : default, kind, path, field ?? name);
+
+    public static string Text(JsonElement element, string path, string field)
+    {
+        Require(element, JsonValueKind.String, path, field);
+        try
+        {
+            return element.GetString()!;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new InvalidDataException($"'{path}': {field} is not valid Unicode (a lone surrogate escape)", e);
+        }
+    }
+
+    public static long Integer(JsonElement element, string path, string field)
+    {
+        Require(element, JsonValueKind.Number, path, field);
+        return element.TryGetInt64(out long value)
+            ? value
+            : throw new InvalidDataException($"'{path}': {field} is {element.GetRawText()}, expected an integer");
+    }
+
+    /// <summary>A boolean; null where it is missing or null.</summary>
+    public static bool? OptionalBoolean(JsonElement parent, string name, string path) =>
+        Optional(parent, name) switch
+        {
+            null => null,
+            { ValueKind: JsonValueKind.True } => true,
+            { ValueKind: JsonValueKind.False } => false,
+            { } other => throw new InvalidDataException(
+                $"'{path}': {name} is {Describe(other.ValueKind)}, expected true or false"),
+        };
+
+    /// <summary>A vocabulary object, piece to id.</summary>
+    public static Vocabulary ReadVocabulary(JsonElement vocab, string path, string field)
+    {
+        Require(vocab, JsonValueKind.Object, path, field);
+        var vocabulary = new Vocabulary(path);
+        foreach (JsonProperty entry in vocab.EnumerateObject())
+        {
+            string piece = NameOf(entry, path, field);
+            if (entry.Value.ValueKind != JsonValueKind.Number)
+            {
+                throw new InvalidDataException(
+                    $"'{path}': token '{piece}' has {Describe(entry.Value.ValueKind)} as id, expected an integer");
+            }
+            vocabulary.Add(piece, Integer(entry.Value, path, $"the id of token '{piece}'"));
+        }
+        return vocabulary.Count > 0 ? vocabulary : throw new InvalidDataException($"'{path}': {field} has no tokens");
+    }
+
+    /// <summary>The name of a property.</summary>
+    public static string NameOf(JsonProperty property, string path, string field)
+    {
+        try
+        {
+            return property.Name;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new InvalidDataException($"'{path}': {field} has a key that is not valid Unicode", e);
+        }
+    }
+
+    public static string Describe(JsonValueKind kind) => kind switch
+    {
+        JsonValueKind.Undefined => "missing",
+        JsonValueKind.Object => "an object",
+        JsonValueKind.Array => "an array",
+        JsonValueKind.String => "a string",
+        JsonValueKind.Number => "a number",
+        JsonValueKind.True => "true",
+        JsonValueKind.False => "false",
+        _ => "null",
+    };
+}

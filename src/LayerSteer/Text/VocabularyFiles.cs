@@ -1,0 +1,160 @@
+using System.Text;
+using System.Text.Json;
+
+namespace LayerSteer.Text;
+
+/// <summary>The files from before tokenizer.json: GPT-2's vocab.json with merges.txt, and BERT's vocab.txt.</summary>
+internal static class VocabularyFiles
+{
+    public const string EndOfText = "<|endoftext|>";
+
+    // The same files hold other tokenizers' vocabularies too, which split text by other rules.
+    private static readonly string[] Gpt2Classes = ["GPT2Tokenizer", "GPT2TokenizerFast"];
+    private static readonly string[] BertClasses =
+    [
+        "BertTokenizer", "BertTokenizerFast", "DistilBertTokenizer", "DistilBertTokenizerFast", "ElectraTokenizer",
+        "ElectraTokenizerFast",
+    ];
+
+    public static TokenizerParts ReadGpt2(string directory, TokenizerConfig config)
+    {
+        RequireClass(config, Gpt2Classes, "vocab.json with merges.txt");
+        string vocabPath = Path.Combine(directory, "vocab.json");
+        using JsonDocument document = TokenizerFile.ReadObject(vocabPath);
+        Vocabulary vocabulary = TokenizerFile.ReadVocabulary(document.RootElement, vocabPath, "the file");
+        BytePairMerges merges = ReadMerges(Path.Combine(directory, "merges.txt"), vocabulary);
+        var model = new ByteLevelBpe(vocabulary, merges, null, false, config.AddPrefixSpace ?? false);
+        List<AddedToken> added = AddTokens(directory, config, vocabulary, [EndOfText]);
+        int[] prefix = [];
+        if (config.AddBosToken == true)
+        {
+            string bos = config.Special("bos_token", EndOfText) ?? "";
+            prefix = [vocabulary.Find(bos) ?? throw new InvalidDataException(
+                $"'{config.Path}': add_bos_token is true, but bos_token '{bos}' is not in '{vocabPath}'")];
+        }
+        return new TokenizerParts(vocabulary, model, null, added, prefix, [], null);
+    }
+
+    public static TokenizerParts ReadBert(string directory, TokenizerConfig config)
+    {
+        RequireClass(config, BertClasses, "vocab.txt");
+        string path = Path.Combine(directory, "vocab.txt");
+        Vocabulary vocabulary = ReadLines(path);
+        string unknown = config.Special("unk_token", "[UNK]") ?? "[UNK]";
+        int Special(string field, string token) => vocabulary.Find(token)
+            ?? throw new InvalidDataException($"'{path}': {field} '{token}' is not in the vocabulary");
+        var model = new WordPiece(vocabulary, Special("unk_token", unknown), "##", 100);
+        bool lowercase = config.DoLowerCase ?? true;
+        var normalizer = new BertNormalizer(
+            CleanText: true, config.TokenizeChineseChars ?? true, config.StripAccents ?? lowercase, lowercase);
+        int[] prefix = [Special("cls_token", config.Special("cls_token", "[CLS]") ?? "[CLS]")];
+        int[] suffix = [Special("sep_token", config.Special("sep_token", "[SEP]") ?? "[SEP]")];
+        List<AddedToken> added = AddTokens(
+            directory, config, vocabulary, [unknown, "[CLS]", "[SEP]", "[PAD]", "[MASK]"]);
+        return new TokenizerParts(vocabulary, model, normalizer, added, prefix, suffix, unknown);
+    }
+
+    /// <summary>Adds one merge, given its two parts, to a table.</summary>
+    internal static void AddMerge(
+        BytePairMerges merges, Vocabulary vocabulary, string left, string right, int rank, string path, string place)
+    {
+        int Id(string piece) => vocabulary.Find(piece)
+            ?? throw new InvalidDataException($"'{path}': {place} needs token '{piece}', which is not in the vocabulary");
+        merges.Add(Id(left), Id(right), rank, Id(left + right));
+    }
+
+    /// <summary>Splits a merge written as two tokens with one space between.</summary>
+    internal static (string Left, string Right) SplitMerge(string merge, string path, string place)
+    {
+        string[] parts = merge.Split(' ');
+        return parts is [{ Length: > 0 } left, { Length: > 0 } right]
+            ? (left, right)
+            : throw new InvalidDataException($"'{path}': {place} is '{merge}', expected two tokens and one space between");
+    }
+
+    private static BytePairMerges ReadMerges(string path, Vocabulary vocabulary)
+    {
+        var merges = new BytePairMerges();
+        int number = 0;
+        foreach (string line in Lines(path))
+        {
+            number++;
+            if (line.Length == 0 || (number == 1 && line.StartsWith("#version", StringComparison.Ordinal)))
+            {
+                continue;
+            }
+            string place = $"line {number}";
+            (string left, string right) = SplitMerge(line, path, place);
+            AddMerge(merges, vocabulary, left, right, number, path, place);
+        }
+        return merges;
+    }
+
+    private static Vocabulary ReadLines(string path)
+    {
+        var vocabulary = new Vocabulary(path);
+        int id = 0;
+        foreach (string line in Lines(path))
+        {
+            vocabulary.Add(line, id++);
+        }
+        return id > 0 ? vocabulary : throw new InvalidDataException($"'{path}': the file has no tokens");
+    }
+
+    // Lines end at \n or \r\n only: tokens may hold Unicode's other line separators.
+    private static IEnumerable<string> Lines(string path)
+    {
+        ReadOnlyMemory<byte> rest = TokenizerFile.Read(path);
+        while (!rest.IsEmpty)
+        {
+            int newline = rest.Span.IndexOf((byte)'\n');
+            ReadOnlySpan<byte> line = newline < 0 ? rest.Span : rest.Span[..newline];
+            string text = Encoding.UTF8.GetString(line is [.., (byte)'\r'] ? line[..^1] : line);
+            rest = newline < 0 ? default : rest[(newline + 1)..];
+            yield return text;
+        }
+    }
+
+    // Tokens that are matched literally: the usual special ones where the vocabulary has them, those the configuration
+    // names, and those added beside the vocabulary.
+    private static List<AddedToken> AddTokens(
+        string directory, TokenizerConfig config, Vocabulary vocabulary, IEnumerable<string> usual)
+    {
+        var added = new List<AddedToken>(config.AddedTokens);
+        added.ForEach(token => vocabulary.AddBeside(token.Content, token.Id, config.Path));
+        string path = Path.Combine(directory, "added_tokens.json");
+        if (File.Exists(path))
+        {
+            using JsonDocument document = TokenizerFile.ReadObject(path);
+            foreach (JsonProperty entry in document.RootElement.EnumerateObject())
+            {
+                string content = TokenizerFile.NameOf(entry, path, "the file");
+                if (!added.Exists(a => a.Content == content))
+                {
+                    long id = TokenizerFile.Integer(entry.Value, path, $"the id of token '{content}'");
+                    var token = new AddedToken(content, Vocabulary.CheckedId(id, content, path), Normalized: true);
+                    vocabulary.AddBeside(content, token.Id, path);
+                    added.Add(token);
+                }
+            }
+        }
+        foreach (string content in config.SpecialTokens.Concat(usual).Distinct())
+        {
+            if (vocabulary.Find(content) is { } id && !added.Exists(a => a.Content == content))
+            {
+                added.Add(new AddedToken(content, id));
+            }
+        }
+        return added;
+    }
+
+    private static void RequireClass(TokenizerConfig config, string[] supported, string files)
+    {
+        if (config.TokenizerClass is { } name && !supported.Contains(name))
+        {
+            throw new NotSupportedException(
+                $"'{config.Path}': tokenizer_class '{name}' cannot be read from {files}; supported there: "
+                + $"{string.Join(", ", supported)}; a tokenizer.json may work");
+        }
+    }
+}
