@@ -1,0 +1,7 @@
+namespace LayerSteer.Topics;
+
+/// <summary>The scored latents of a profile; a latent that is not listed is unsupported.</summary>
+/// <param name="Latents">[scored]: the latents, ascending.</param>
+/// <param name="Scores">[scored]: their scores, 0 to 1.</param>
+/// <param name="Support">[scored]: on how many reference prompts each is active.</param>
+public sealed record ProfileScores(int[] Latents, double[] Scores, int[] Support);

@@ -1,0 +1,230 @@
+using System.Text.Json;
+
+namespace LayerSteer.Topics;
+
+/// <summary>
+/// A topic as an autoencoder sees it: the score and support of each latent, how much of the dictionary was seen, and what
+/// all of it was made with. A JSON file. Immutable as long as nobody writes into its arrays.
+/// </summary>
+public sealed record TopicProfile
+{
+    /// <summary>The one format version that this version reads and writes.</summary>
+    public const int CurrentFormatVersion = 1;
+
+    /// <summary>The verdict of a topic whose scores can be used.</summary>
+    public const string Scored = "scored";
+
+    /// <summary>The verdict of a topic whose scores prefer no latent to another.</summary>
+    public const string NotSteerable = "not steerable";
+
+    /// <summary>The version of the file's layout.</summary>
+    public int FormatVersion { get; init; } = CurrentFormatVersion;
+
+    /// <summary>The version of LayerSteer that wrote it.</summary>
+    public string ToolVersion { get; init; } = IndexManifest.CurrentToolVersion;
+
+    /// <summary>When it was made, UTC.</summary>
+    public required DateTimeOffset Created { get; init; }
+
+    /// <summary>The topic's name.</summary>
+    public required string Name { get; init; }
+
+    /// <summary>"scored" or "not steerable".</summary>
+    public required string Verdict { get; init; }
+
+    /// <summary>Why it is not steerable; empty when it is scored.</summary>
+    public required IReadOnlyList<string> Reasons { get; init; }
+
+    /// <summary>The mode of the index.</summary>
+    public required SteeringMode Mode { get; init; }
+
+    /// <summary>Which summary of the reference prompts was used.</summary>
+    public required SummaryKind Summary { get; init; }
+
+    /// <summary>Whether the scores repeat the seed's all-zero defect.</summary>
+    public required bool PublishedBug { get; init; }
+
+    /// <summary>The number of latents of the autoencoder.</summary>
+    public required int DSae { get; init; }
+
+    /// <summary>The width of the residual stream.</summary>
+    public required int DModel { get; init; }
+
+    /// <summary>The layer that the latents are of.</summary>
+    public required int Layer { get; init; }
+
+    /// <summary>The hook point as TransformerLens writes it.</summary>
+    public required string HookPoint { get; init; }
+
+    /// <summary>The share of latents with support, 0 to 1.</summary>
+    public required double Coverage { get; init; }
+
+    /// <summary>How many reference prompts took part.</summary>
+    public required int PromptsUsed { get; init; }
+
+    /// <summary>How far the reference prompts are from the topic.</summary>
+    public required DistanceStatistics MinDistance { get; init; }
+
+    /// <summary>The topic's texts.</summary>
+    public required AlignmentSource Alignment { get; init; }
+
+    /// <summary>What the index was made with.</summary>
+    public required ProfileProvenance Provenance { get; init; }
+
+    /// <summary>The scored latents.</summary>
+    public required ProfileScores Scores { get; init; }
+
+    /// <summary>A profile of a scoring.</summary>
+    /// <param name="name">The topic's name.</param>
+    /// <param name="manifest">The manifest of the index that was scored.</param>
+    /// <param name="scoring">The scoring, from an index with at least one prompt.</param>
+    /// <param name="alignment">The topic's texts.</param>
+    /// <param name="created">The time, UTC.</param>
+    /// <returns>The profile.</returns>
+    public static TopicProfile From(
+        string name, IndexManifest manifest, FeatureScoring scoring, AlignmentSource alignment, DateTimeOffset created)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(name);
+        ArgumentNullException.ThrowIfNull(manifest);
+        ArgumentNullException.ThrowIfNull(scoring);
+        ArgumentNullException.ThrowIfNull(alignment);
+        LatentScores scores = scoring.Scores;
+        int[] latents = [.. Enumerable.Range(0, scores.Count).Where(latent => scores.Supported[latent])];
+        return new TopicProfile
+        {
+            Created = created,
+            Name = name,
+            Verdict = scoring.Verdict,
+            Reasons = scoring.Reasons,
+            Mode = manifest.Mode,
+            Summary = scoring.Summary,
+            PublishedBug = scoring.PublishedBug,
+            DSae = manifest.DSae,
+            DModel = manifest.DModel,
+            Layer = manifest.Layer,
+            HookPoint = manifest.HookPoint,
+            Coverage = scoring.Coverage,
+            PromptsUsed = scoring.PromptsUsed,
+            MinDistance = DistanceStatistics.Of(scoring.MinDistances),
+            Alignment = alignment,
+            Provenance = new ProfileProvenance(
+                manifest.Model, manifest.Sae, manifest.Encoder, manifest.TokenizerDigest, manifest.BosPolicy,
+                manifest.Reference, manifest.ToolVersion),
+            Scores = new ProfileScores(
+                latents,
+                [.. latents.Select(latent => scores.Values[latent])],
+                [.. latents.Select(latent => scoring.Support[latent])]),
+        };
+    }
+
+    /// <summary>The scores of all latents, with a gap at each that is not listed.</summary>
+    /// <returns>The scores, named as the topic.</returns>
+    public LatentScores ToLatentScores()
+    {
+        double[] values = new double[DSae];
+        bool[] supported = new bool[DSae];
+        for (int i = 0; i < Scores.Latents.Length; i++)
+        {
+            values[Scores.Latents[i]] = Scores.Scores[i];
+            supported[Scores.Latents[i]] = true;
+        }
+        return new LatentScores(values, supported, Name);
+    }
+
+    /// <summary>Reads and checks a profile.</summary>
+    /// <param name="path">The file.</param>
+    /// <returns>The profile.</returns>
+    /// <exception cref="InvalidDataException">No JSON, a field missing, or a value that cannot be; the message names it.</exception>
+    /// <exception cref="NotSupportedException">Another format version.</exception>
+    public static TopicProfile Read(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        TopicProfile profile = TopicsJson.Read(path, CurrentFormatVersion, TopicsJson.Compact.TopicProfile);
+        return profile.Problem() is string problem
+            ? throw new InvalidDataException($"'{path}': {problem}")
+            : profile;
+    }
+
+    /// <summary>Writes the profile, whole or not at all.</summary>
+    /// <param name="path">The file; an existing one is replaced.</param>
+    /// <exception cref="InvalidOperationException">A value cannot be; nothing is written.</exception>
+    public void Write(string path)
+    {
+        ArgumentException.ThrowIfNullOrEmpty(path);
+        if (Problem() is string problem)
+        {
+            throw new InvalidOperationException(problem);
+        }
+        AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, this, TopicsJson.Compact.TopicProfile));
+    }
+
+    private string? Problem()
+    {
+        if (Verdict is not (Scored or NotSteerable))
+        {
+            return $"verdict is '{CsvText.Shortened(Verdict)}', expected '{Scored}' or '{NotSteerable}'";
+        }
+        if (!Enum.IsDefined(Mode) || !Enum.IsDefined(Summary))
+        {
+            return $"mode is {Mode} and summary is {Summary}, expected the names of this version";
+        }
+        if (Verdict == NotSteerable != Reasons.Count > 0)
+        {
+            return $"verdict is '{Verdict}' with {Reasons.Count} reasons";
+        }
+        if (DSae is < 1 or > IndexManifest.LargestDimension || DModel is < 1 or > IndexManifest.LargestDimension)
+        {
+            return $"d_sae is {DSae} and d_model is {DModel}, expected 1 to {IndexManifest.LargestDimension}";
+        }
+        if (Layer < 0 || HookPoint.Length == 0 || Name.Length == 0)
+        {
+            return $"layer is {Layer}, hook_point is '{HookPoint}' and name is '{Name}', expected 0 or more and no empty one";
+        }
+        if (!(Coverage is >= 0 and <= 1))
+        {
+            return FormattableString.Invariant($"coverage is {Coverage}, expected 0 to 1");
+        }
+        if (PromptsUsed < 0 || PromptsUsed > Provenance.Reference.Count)
+        {
+            return $"prompts_used is {PromptsUsed}, expected 0 to the {Provenance.Reference.Count} of provenance.reference";
+        }
+        DistanceStatistics d = MinDistance;
+        if (!(d.Min >= 0 && d.Min <= d.Median && d.Median <= d.Max && d.Min <= d.Mean && d.Mean <= d.Max && d.Max < 3))
+        {
+            return "min_distance is not ordered from 0 to 2";
+        }
+        if (Alignment.Texts < 1 || Alignment.Windows < Alignment.Texts)
+        {
+            return $"alignment has {Alignment.Texts} texts and {Alignment.Windows} windows";
+        }
+        return ScoresProblem();
+    }
+
+    private string? ScoresProblem()
+    {
+        int scored = Scores.Latents.Length;
+        if (Scores.Scores.Length != scored || Scores.Support.Length != scored)
+        {
+            return $"scores has {scored} latents, {Scores.Scores.Length} scores and {Scores.Support.Length} supports";
+        }
+        int previous = -1;
+        for (int i = 0; i < scored; i++)
+        {
+            int latent = Scores.Latents[i];
+            if (latent <= previous || latent >= DSae)
+            {
+                return $"scores.latents[{i}] is {latent} after {previous}, expected ascending latents from 0 to {DSae - 1}";
+            }
+            if (!(Scores.Scores[i] is >= 0 and <= 1))
+            {
+                return FormattableString.Invariant($"scores.scores[{i}] is {Scores.Scores[i]}, expected 0 to 1");
+            }
+            if (Scores.Support[i] < (PublishedBug ? 0 : 1) || Scores.Support[i] > PromptsUsed)
+            {
+                return $"scores.support[{i}] is {Scores.Support[i]}, expected 1 to the {PromptsUsed} prompts used";
+            }
+            previous = latent;
+        }
+        return null;
+    }
+}
