@@ -1,5 +1,6 @@
 using LayerSteer.Formats;
 using LayerSteer.Numerics;
+using NativeBuffer = LayerSteer.Numerics.NativeBuffer;
 
 namespace LayerSteer.Autoencoders;
 
@@ -38,13 +39,12 @@ public static class OpenAiAutoencoder
         float[] latentBias = Finite(file, "latent_bias", dSae);
         SaeActivation activation = ReadActivation(file, dSae);
 
-        WeightMatrix? packed = null;
-        NativeBuffer? rows = null;
+        WeightStore? store = new();
         try
         {
-            packed = WeightMatrix.FromRows(dSae, dIn, FiniteReader.Of(encoder));
-            rows = Transpose(dIn, dSae, FiniteReader.Of(decoder));
-            return new SparseAutoencoder(
+            WeightMatrix packed = WeightMatrix.FromRows(store, dSae, dIn, FiniteReader.Of(encoder));
+            NativeBuffer rows = Transpose(store, dIn, dSae, FiniteReader.Of(decoder));
+            var autoencoder = new SparseAutoencoder(
                 filePath,
                 packed,
                 latentBias,
@@ -52,14 +52,14 @@ public static class OpenAiAutoencoder
                 preBias,
                 activation,
                 normalises: activation.Kind != SaeActivationKind.Relu,
-                () => FileDigest.OfFile(filePath),
+                store,
                 pool ?? WorkerPool.Shared);
+            store = null;
+            return autoencoder;
         }
-        catch
+        finally
         {
-            packed?.Dispose();
-            rows?.Dispose();
-            throw;
+            store?.Dispose();
         }
     }
 
@@ -134,33 +134,25 @@ public static class OpenAiAutoencoder
     }
 
     /// <summary>[dIn, dSae] on disk to [dSae, dIn] in memory, in blocks that the caches hold.</summary>
-    private static NativeBuffer Transpose(int dIn, int dSae, ElementReader read)
+    private static NativeBuffer Transpose(WeightStore store, int dIn, int dSae, ElementReader read)
     {
         const int Block = 16;
-        var rows = new NativeBuffer((long)dSae * dIn);
-        try
+        NativeBuffer rows = store.Allocate((long)dSae * dIn);
+        float[] block = new float[checked(Block * dSae)];
+        for (int i = 0; i < dIn; i += Block)
         {
-            float[] block = new float[checked(Block * dSae)];
-            for (int i = 0; i < dIn; i += Block)
+            int count = Math.Min(Block, dIn - i);
+            read((long)i * dSae, block.AsSpan(0, count * dSae));
+            for (int f = 0; f < dSae; f++)
             {
-                int count = Math.Min(Block, dIn - i);
-                read((long)i * dSae, block.AsSpan(0, count * dSae));
-                for (int f = 0; f < dSae; f++)
+                Span<float> target = rows.Span(((long)f * dIn) + i, count);
+                for (int j = 0; j < count; j++)
                 {
-                    Span<float> target = rows.Span(((long)f * dIn) + i, count);
-                    for (int j = 0; j < count; j++)
-                    {
-                        target[j] = block[(j * dSae) + f];
-                    }
+                    target[j] = block[(j * dSae) + f];
                 }
             }
+        }
 
-            return rows;
-        }
-        catch
-        {
-            rows.Dispose();
-            throw;
-        }
+        return rows;
     }
 }

@@ -1,4 +1,6 @@
+using LayerSteer.Formats;
 using LayerSteer.Numerics;
+using NativeBuffer = LayerSteer.Numerics.NativeBuffer;
 
 namespace LayerSteer.Autoencoders;
 
@@ -25,6 +27,7 @@ public sealed class SparseAutoencoder : IDisposable
     private readonly float[] _encoderBias;
     private readonly NativeBuffer _decoder;
     private readonly float[] _decoderBias;
+    private readonly WeightStore _store;
     private readonly Lazy<string> _digest;
     private readonly WorkerPool _pool;
 
@@ -36,7 +39,7 @@ public sealed class SparseAutoencoder : IDisposable
         float[] decoderBias,
         SaeActivation activation,
         bool normalises,
-        Func<string> digest,
+        WeightStore store,
         WorkerPool pool)
     {
         Path = path;
@@ -46,7 +49,8 @@ public sealed class SparseAutoencoder : IDisposable
         _decoderBias = decoderBias;
         Activation = activation;
         Normalises = normalises;
-        _digest = new Lazy<string>(digest);
+        _store = store;
+        _digest = new Lazy<string>(() => FileDigest.OfFile(path));
         _pool = pool;
     }
 
@@ -192,11 +196,7 @@ public sealed class SparseAutoencoder : IDisposable
     }
 
     /// <inheritdoc/>
-    public void Dispose()
-    {
-        _encoder.Dispose();
-        _decoder.Dispose();
-    }
+    public void Dispose() => _store.Dispose();
 
     /// <summary>W_decᵀ z, [dIn]: reads the decoder rows of the active latents only.</summary>
     private void DecodeDirection(SparseLatents latents, Span<float> direction)

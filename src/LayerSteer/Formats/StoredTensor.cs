@@ -37,6 +37,9 @@ public sealed class StoredTensor
     /// <summary>The name under which the file holds it.</summary>
     public string Name { get; }
 
+    /// <summary>The file it is in, for messages.</summary>
+    internal string File => _file;
+
     /// <summary>The element type on disk.</summary>
     public TensorType Type { get; }
 

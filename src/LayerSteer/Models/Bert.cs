@@ -44,22 +44,12 @@ internal sealed record BertSpec(
 }
 
 /// <summary>The weights of one BERT layer.</summary>
-internal sealed record BertLayer(Linear Query, Linear Key, Linear Value, Linear Out, Norm Norm1, Linear MlpIn, Linear MlpOut, Norm Norm2)
-    : IDisposable
-{
-    public void Dispose()
-    {
-        foreach (Linear linear in new[] { Query, Key, Value, Out, MlpIn, MlpOut })
-        {
-            linear.Dispose();
-        }
-    }
-}
+internal sealed record BertLayer(Linear Query, Linear Key, Linear Value, Linear Out, Norm Norm1, Linear MlpIn, Linear MlpOut, Norm Norm2);
 
 /// <summary>The weights of a BERT encoder; all linear layers are stored [outputs, inputs].</summary>
-internal sealed record BertWeights(float[] Words, float[] Positions, float[] Type, Norm EmbeddingNorm, BertLayer[] Layers) : IDisposable
+internal sealed record BertWeights(float[] Words, float[] Positions, float[] Type, Norm EmbeddingNorm, BertLayer[] Layers)
 {
-    public static BertWeights Load(Checkpoint checkpoint, BertSpec spec)
+    public static BertWeights Load(Checkpoint checkpoint, BertSpec spec, WeightStore store)
     {
         checkpoint.StripPrefix("bert.", "embeddings.word_embeddings.weight");
         int d = spec.DModel;
@@ -67,44 +57,29 @@ internal sealed record BertWeights(float[] Words, float[] Positions, float[] Typ
         float[] positions = checkpoint.Vector("embeddings.position_embeddings.weight", spec.MaxPositions, d);
         float[] types = checkpoint.Vector("embeddings.token_type_embeddings.weight", spec.TokenTypes, d);
         Norm norm = ReadNorm(checkpoint, "embeddings.LayerNorm", spec);
-        var layers = new List<BertLayer>();
-        try
+        var layers = new BertLayer[spec.NLayers];
+        for (int i = 0; i < spec.NLayers; i++)
         {
-            for (int i = 0; i < spec.NLayers; i++)
-            {
-                string layer = $"encoder.layer.{i}.";
-                layers.Add(new BertLayer(
-                    ReadLinear(checkpoint, layer + "attention.self.query", d, d),
-                    ReadLinear(checkpoint, layer + "attention.self.key", d, d),
-                    ReadLinear(checkpoint, layer + "attention.self.value", d, d),
-                    ReadLinear(checkpoint, layer + "attention.output.dense", d, d),
-                    ReadNorm(checkpoint, layer + "attention.output.LayerNorm", spec),
-                    ReadLinear(checkpoint, layer + "intermediate.dense", d, spec.DMlp),
-                    ReadLinear(checkpoint, layer + "output.dense", spec.DMlp, d),
-                    ReadNorm(checkpoint, layer + "output.LayerNorm", spec)));
-            }
-        }
-        catch
-        {
-            layers.ForEach(layer => layer.Dispose());
-            throw;
+            string layer = $"encoder.layer.{i}.";
+            layers[i] = new BertLayer(
+                ReadLinear(checkpoint, layer + "attention.self.query", d, d, store),
+                ReadLinear(checkpoint, layer + "attention.self.key", d, d, store),
+                ReadLinear(checkpoint, layer + "attention.self.value", d, d, store),
+                ReadLinear(checkpoint, layer + "attention.output.dense", d, d, store),
+                ReadNorm(checkpoint, layer + "attention.output.LayerNorm", spec),
+                ReadLinear(checkpoint, layer + "intermediate.dense", d, spec.DMlp, store),
+                ReadLinear(checkpoint, layer + "output.dense", spec.DMlp, d, store),
+                ReadNorm(checkpoint, layer + "output.LayerNorm", spec));
         }
 
-        return new BertWeights(words, positions, types[..d], norm, [.. layers]);
+        return new BertWeights(words, positions, types[..d], norm, layers);
     }
 
-    public void Dispose()
-    {
-        foreach (BertLayer layer in Layers)
-        {
-            layer.Dispose();
-        }
-    }
-
-    private static Linear ReadLinear(Checkpoint checkpoint, string name, int inputs, int outputs)
+    private static Linear ReadLinear(Checkpoint checkpoint, string name, int inputs, int outputs, WeightStore store)
     {
         float[] bias = checkpoint.Vector(name + ".bias", outputs);
-        return new Linear(WeightMatrix.FromRows(outputs, inputs, checkpoint.Matrix(name + ".weight", outputs, inputs)), bias);
+        ElementReader weights = checkpoint.Matrix(name + ".weight", outputs, inputs);
+        return new Linear(WeightMatrix.FromRows(store, outputs, inputs, weights), bias);
     }
 
     private static Norm ReadNorm(Checkpoint checkpoint, string name, BertSpec spec) => new(

@@ -28,32 +28,17 @@ internal sealed class Checkpoint : IDisposable
     /// <summary>Opens the folder's weight files.</summary>
     public static Checkpoint Open(string directory)
     {
-        var checkpoint = new Checkpoint(directory);
+        Checkpoint? opened = new(directory);
         try
         {
-            foreach (string name in (string[])["model.safetensors", "pytorch_model.bin"])
-            {
-                if (File.Exists(Path.Combine(directory, name)))
-                {
-                    checkpoint.AddFile(name, expected: null);
-                    return checkpoint;
-                }
-
-                if (File.Exists(Path.Combine(directory, name + ".index.json")))
-                {
-                    checkpoint.AddShards(name + ".index.json");
-                    return checkpoint;
-                }
-            }
-
-            throw new InvalidDataException(
-                $"'{directory}': no weights; looked for model.safetensors, model.safetensors.index.json, "
-                + "pytorch_model.bin, pytorch_model.bin.index.json");
+            opened.AddFiles();
+            Checkpoint checkpoint = opened;
+            opened = null;
+            return checkpoint;
         }
-        catch
+        finally
         {
-            checkpoint.Dispose();
-            throw;
+            opened?.Dispose();
         }
     }
 
@@ -106,6 +91,28 @@ internal sealed class Checkpoint : IDisposable
     public bool Has(string name) => _tensors.ContainsKey(name);
 
     public void Dispose() => _open.ForEach(file => file.Dispose());
+
+    private void AddFiles()
+    {
+        foreach (string name in (string[])["model.safetensors", "pytorch_model.bin"])
+        {
+            if (File.Exists(Path.Combine(Directory, name)))
+            {
+                AddFile(name, expected: null);
+                return;
+            }
+
+            if (File.Exists(Path.Combine(Directory, name + ".index.json")))
+            {
+                AddShards(name + ".index.json");
+                return;
+            }
+        }
+
+        throw new InvalidDataException(
+            $"'{Directory}': no weights; looked for model.safetensors, model.safetensors.index.json, "
+            + "pytorch_model.bin, pytorch_model.bin.index.json");
+    }
 
     private void AddFile(string name, IReadOnlyCollection<string>? expected)
     {

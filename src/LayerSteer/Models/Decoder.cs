@@ -15,10 +15,13 @@ namespace LayerSteer.Models;
 /// </summary>
 public sealed class Decoder : IDisposable
 {
+    private readonly WeightStore _store;
     private readonly Lazy<string> _digest;
 
-    private Decoder(string path, ArchitectureSpec spec, DecoderWeights weights, IReadOnlyList<string> files, WorkerPool pool)
+    private Decoder(
+        string path, ArchitectureSpec spec, DecoderWeights weights, WeightStore store, IReadOnlyList<string> files, WorkerPool pool)
     {
+        _store = store;
         Path = path;
         Spec = spec;
         Weights = weights;
@@ -71,12 +74,22 @@ public sealed class Decoder : IDisposable
         string config = System.IO.Path.Combine(directory, "config.json");
         ArchitectureSpec spec = ArchitectureSpec.Read(config);
         using Checkpoint checkpoint = Checkpoint.Open(directory);
-        DecoderWeights weights = spec.Family switch
+        WeightStore? store = new();
+        try
         {
-            "gpt2" => Gpt2Checkpoint.Load(checkpoint, spec),
-            _ => throw new NotSupportedException($"'{config}': no weight names are known for '{spec.Family}'"),
-        };
-        return new Decoder(directory, spec, weights, ["config.json", .. checkpoint.Files], pool ?? WorkerPool.Shared);
+            DecoderWeights weights = spec.Family switch
+            {
+                "gpt2" => Gpt2Checkpoint.Load(checkpoint, spec, store),
+                _ => throw new NotSupportedException($"'{config}': no weight names are known for '{spec.Family}'"),
+            };
+            var decoder = new Decoder(directory, spec, weights, store, ["config.json", .. checkpoint.Files], pool ?? WorkerPool.Shared);
+            store = null;
+            return decoder;
+        }
+        finally
+        {
+            store?.Dispose();
+        }
     }
 
     /// <summary>An empty cache for one sequence. The caller disposes it.</summary>
@@ -97,5 +110,5 @@ public sealed class Decoder : IDisposable
     public DecoderRun CreateRun(int maxRows = DecoderRun.DefaultRows) => new(this, maxRows);
 
     /// <inheritdoc/>
-    public void Dispose() => Weights.Dispose();
+    public void Dispose() => _store.Dispose();
 }

@@ -5,13 +5,11 @@ namespace LayerSteer.Models;
 /// <summary>A linear map y = W·x + b.</summary>
 /// <param name="Weights">W, packed.</param>
 /// <param name="Bias">b, [outputs]; empty if there is none.</param>
-internal sealed record Linear(WeightMatrix Weights, float[] Bias) : IDisposable
+internal sealed record Linear(WeightMatrix Weights, float[] Bias)
 {
     /// <summary>Y = X·Wᵀ + b for rows of X.</summary>
     public void Run(WorkerPool pool, ReadOnlySpan<float> x, Span<float> y, int rows) =>
         MatrixKernel.Run(pool, Weights, Bias, x, y, rows);
-
-    public void Dispose() => Weights.Dispose();
 }
 
 /// <summary>A norm's weight and bias, [d] each.</summary>
@@ -29,16 +27,7 @@ internal sealed record Norm(float[] Weight, float[] Bias, float Epsilon)
 /// <param name="MlpIn">Into the feed-forward layer.</param>
 /// <param name="MlpOut">Out of it.</param>
 internal sealed record BlockWeights(
-    Norm Norm1, Linear QueryKeyValue, Linear AttentionOut, Norm Norm2, Linear MlpIn, Linear MlpOut) : IDisposable
-{
-    public void Dispose()
-    {
-        QueryKeyValue.Dispose();
-        AttentionOut.Dispose();
-        MlpIn.Dispose();
-        MlpOut.Dispose();
-    }
-}
+    Norm Norm1, Linear QueryKeyValue, Linear AttentionOut, Norm Norm2, Linear MlpIn, Linear MlpOut);
 
 /// <summary>All weights of a decoder.</summary>
 /// <param name="Embedding">The token embedding, one output a token; also the unembedding if tied.</param>
@@ -47,15 +36,4 @@ internal sealed record BlockWeights(
 /// <param name="FinalNorm">Before the unembedding.</param>
 /// <param name="Unembedding">The output head; the same object as <paramref name="Embedding"/> if tied.</param>
 internal sealed record DecoderWeights(
-    WeightMatrix Embedding, float[] PositionEmbedding, BlockWeights[] Blocks, Norm FinalNorm, WeightMatrix Unembedding) : IDisposable
-{
-    public void Dispose()
-    {
-        Embedding.Dispose();
-        Unembedding.Dispose();
-        foreach (BlockWeights block in Blocks)
-        {
-            block.Dispose();
-        }
-    }
-}
+    WeightMatrix Embedding, float[] PositionEmbedding, BlockWeights[] Blocks, Norm FinalNorm, WeightMatrix Unembedding);

@@ -9,7 +9,7 @@ namespace LayerSteer.Models;
 /// </summary>
 internal static partial class Gpt2Checkpoint
 {
-    public static DecoderWeights Load(Checkpoint checkpoint, ArchitectureSpec spec)
+    public static DecoderWeights Load(Checkpoint checkpoint, ArchitectureSpec spec, WeightStore store)
     {
         checkpoint.StripPrefix("transformer.", "wte.weight");
         int d = spec.DModel;
@@ -29,29 +29,20 @@ internal static partial class Gpt2Checkpoint
             }
         }
 
-        var blocks = new List<BlockWeights>();
-        WeightMatrix? packed = null;
-        try
+        var blocks = new BlockWeights[spec.NLayers];
+        for (int layer = 0; layer < spec.NLayers; layer++)
         {
-            for (int layer = 0; layer < spec.NLayers; layer++)
-            {
-                Norm norm1 = ReadNorm(checkpoint, $"h.{layer}.ln_1", spec);
-                Norm norm2 = ReadNorm(checkpoint, $"h.{layer}.ln_2", spec);
-                Linear[] linears = [.. Linears(spec).Select(l => ReadLinear(checkpoint, $"h.{layer}.{l.Name}", l.Inputs, l.Outputs))];
-                blocks.Add(new BlockWeights(norm1, linears[0], linears[1], norm2, linears[2], linears[3]));
-            }
+            Norm norm1 = ReadNorm(checkpoint, $"h.{layer}.ln_1", spec);
+            Norm norm2 = ReadNorm(checkpoint, $"h.{layer}.ln_2", spec);
+            Linear[] linears =
+                [.. Linears(spec).Select(l => ReadLinear(checkpoint, $"h.{layer}.{l.Name}", l.Inputs, l.Outputs, store))];
+            blocks[layer] = new BlockWeights(norm1, linears[0], linears[1], norm2, linears[2], linears[3]);
+        }
 
-            RefuseUnknown(checkpoint);
-            packed = WeightMatrix.FromRows(spec.Vocabulary, d, embedding);
-            WeightMatrix unembedding = head is null ? packed : WeightMatrix.FromRows(spec.Vocabulary, d, head);
-            return new DecoderWeights(packed, positions, [.. blocks], finalNorm, unembedding);
-        }
-        catch
-        {
-            packed?.Dispose();
-            blocks.ForEach(block => block.Dispose());
-            throw;
-        }
+        RefuseUnknown(checkpoint);
+        WeightMatrix packed = WeightMatrix.FromRows(store, spec.Vocabulary, d, embedding);
+        WeightMatrix unembedding = head is null ? packed : WeightMatrix.FromRows(store, spec.Vocabulary, d, head);
+        return new DecoderWeights(packed, positions, blocks, finalNorm, unembedding);
     }
 
     private static (string Name, int Inputs, int Outputs)[] Linears(ArchitectureSpec spec) =>
@@ -62,10 +53,11 @@ internal static partial class Gpt2Checkpoint
         ("mlp.c_proj", spec.DMlp, spec.DModel),
     ];
 
-    private static Linear ReadLinear(Checkpoint checkpoint, string name, int inputs, int outputs)
+    private static Linear ReadLinear(Checkpoint checkpoint, string name, int inputs, int outputs, WeightStore store)
     {
         float[] bias = checkpoint.Vector(name + ".bias", outputs);
-        return new Linear(WeightMatrix.FromColumns(outputs, inputs, checkpoint.Matrix(name + ".weight", inputs, outputs)), bias);
+        ElementReader weights = checkpoint.Matrix(name + ".weight", inputs, outputs);
+        return new Linear(WeightMatrix.FromColumns(store, outputs, inputs, weights), bias);
     }
 
     private static Norm ReadNorm(Checkpoint checkpoint, string name, ArchitectureSpec spec) => new(

@@ -17,6 +17,10 @@ public sealed class SentenceEncoder : IEmbeddingGenerator<string, Embedding<floa
 {
     private const int RowsAtOnce = 512;
 
+    private static readonly string[] FilesBesideWeights =
+        ["config.json", "sentence_bert_config.json", "tokenizer_config.json", "tokenizer.json", "vocab.txt"];
+
+    private readonly WeightStore _store;
     private readonly BertWeights _weights;
     private readonly BertSpec _spec;
     private readonly Lazy<string> _digest;
@@ -25,8 +29,16 @@ public sealed class SentenceEncoder : IEmbeddingGenerator<string, Embedding<floa
     private readonly int[] _after;
 
     private SentenceEncoder(
-        string path, BertSpec spec, BertWeights weights, TextTokenizer tokenizer, int maxLength, IReadOnlyList<string> files, WorkerPool pool)
+        string path,
+        BertSpec spec,
+        BertWeights weights,
+        WeightStore store,
+        TextTokenizer tokenizer,
+        int maxLength,
+        IReadOnlyList<string> files,
+        WorkerPool pool)
     {
+        _store = store;
         Path = path;
         _spec = spec;
         _weights = weights;
@@ -76,12 +88,22 @@ public sealed class SentenceEncoder : IEmbeddingGenerator<string, Embedding<floa
                 $"'{directory}': the tokenizer has {tokenizer.VocabularySize} ids, config.json's vocab_size is {spec.Vocabulary}");
         }
 
-        using Checkpoint checkpoint = Checkpoint.Open(directory);
-        BertWeights weights = BertWeights.Load(checkpoint, spec);
-        string[] files = [.. new[] { "config.json", "sentence_bert_config.json", "tokenizer_config.json", "tokenizer.json", "vocab.txt" }
-            .Where(name => File.Exists(System.IO.Path.Combine(directory, name))), .. checkpoint.Files];
         int limit = Math.Min(maxLength > 0 ? maxLength : tokenizer.ModelMaxLength ?? spec.MaxPositions, spec.MaxPositions);
-        return new SentenceEncoder(directory, spec, weights, tokenizer, limit, files, pool ?? WorkerPool.Shared);
+        using Checkpoint checkpoint = Checkpoint.Open(directory);
+        string[] files =
+            [.. FilesBesideWeights.Where(name => File.Exists(System.IO.Path.Combine(directory, name))), .. checkpoint.Files];
+        WeightStore? store = new();
+        try
+        {
+            BertWeights weights = BertWeights.Load(checkpoint, spec, store);
+            var encoder = new SentenceEncoder(directory, spec, weights, store, tokenizer, limit, files, pool ?? WorkerPool.Shared);
+            store = null;
+            return encoder;
+        }
+        finally
+        {
+            store?.Dispose();
+        }
     }
 
     /// <summary>Splits a text into windows that cover all of it: at most <paramref name="maxLength"/> tokens each, no overlap.</summary>
@@ -156,5 +178,5 @@ public sealed class SentenceEncoder : IEmbeddingGenerator<string, Embedding<floa
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _weights.Dispose();
+    public void Dispose() => _store.Dispose();
 }

@@ -11,20 +11,20 @@ public delegate void ElementReader(long start, Span<float> destination);
 /// The weights of a linear map y = W·x, n outputs by k inputs, packed for reading in one stream:
 /// <code>panels [ceil(n / 16)][k][16]: 16 outputs side by side for each input; missing outputs are 0</code>
 /// Lanes run over outputs, never over k, so each output is one chain of fused multiply-adds (see <see cref="MatrixKernel"/>).
-/// Immutable once packed; thread-safe; disposing frees the memory.
+/// Immutable once packed; thread-safe; the memory belongs to the store that it was packed into.
 /// </summary>
-internal sealed unsafe class WeightMatrix : IDisposable
+internal sealed unsafe class WeightMatrix
 {
     private readonly NativeBuffer _panels;
 
-    private WeightMatrix(int outputs, int inputs)
+    private WeightMatrix(WeightStore store, int outputs, int inputs)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(outputs, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(inputs, 1);
         Outputs = outputs;
         Inputs = inputs;
         PanelCount = (outputs + Lanes.Count - 1) / Lanes.Count;
-        _panels = new NativeBuffer((long)PanelCount * inputs * Lanes.Count);
+        _panels = store.Allocate((long)PanelCount * inputs * Lanes.Count);
     }
 
     /// <summary>n, the number of outputs.</summary>
@@ -40,10 +40,10 @@ internal sealed unsafe class WeightMatrix : IDisposable
     public float* Panels => _panels.Pointer;
 
     /// <summary>Packs a matrix stored [outputs, inputs], as <c>nn.Linear</c> stores it; reads on several threads.</summary>
-    public static WeightMatrix FromRows(int outputs, int inputs, ElementReader read)
+    public static WeightMatrix FromRows(WeightStore store, int outputs, int inputs, ElementReader read)
     {
-        var matrix = new WeightMatrix(outputs, inputs);
-        matrix.Pack(matrix.PanelCount, checked(Lanes.Count * inputs), (panel, rows) =>
+        var matrix = new WeightMatrix(store, outputs, inputs);
+        Pack(matrix.PanelCount, checked(Lanes.Count * inputs), (panel, rows) =>
         {
             int first = panel * Lanes.Count;
             int count = Math.Min(Lanes.Count, outputs - first);
@@ -61,10 +61,10 @@ internal sealed unsafe class WeightMatrix : IDisposable
     }
 
     /// <summary>Packs a matrix stored [inputs, outputs], as GPT-2's <c>Conv1D</c> stores it; reads on several threads.</summary>
-    public static WeightMatrix FromColumns(int outputs, int inputs, ElementReader read)
+    public static WeightMatrix FromColumns(WeightStore store, int outputs, int inputs, ElementReader read)
     {
-        var matrix = new WeightMatrix(outputs, inputs);
-        matrix.Pack(inputs, outputs, (k, row) =>
+        var matrix = new WeightMatrix(store, outputs, inputs);
+        Pack(inputs, outputs, (k, row) =>
         {
             read((long)k * outputs, row);
             for (int panel = 0; panel < matrix.PanelCount; panel++)
@@ -89,10 +89,7 @@ internal sealed unsafe class WeightMatrix : IDisposable
         }
     }
 
-    /// <inheritdoc/>
-    public void Dispose() => _panels.Dispose();
-
-    private void Pack(int count, int scratch, Action<int, float[]> part)
+    private static void Pack(int count, int scratch, Action<int, float[]> part)
     {
         try
         {
@@ -109,7 +106,6 @@ internal sealed unsafe class WeightMatrix : IDisposable
         }
         catch (AggregateException e)
         {
-            Dispose();
             ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
         }
     }
