@@ -60,7 +60,12 @@ public sealed class SparseLatents
     }
 
     /// <summary>Becomes a − b, with only the latents where they differ.</summary>
-    public void SetDifference(SparseLatents a, SparseLatents b)
+    public void SetDifference(SparseLatents a, SparseLatents b) => SetCombination(a, -1f, b);
+
+    /// <summary>Becomes a + b, with only the latents where that is not 0.</summary>
+    public void SetSum(SparseLatents a, SparseLatents b) => SetCombination(a, 1f, b);
+
+    private void SetCombination(SparseLatents a, float sign, SparseLatents b)
     {
         ArgumentNullException.ThrowIfNull(a);
         ArgumentNullException.ThrowIfNull(b);
@@ -72,10 +77,10 @@ public sealed class SparseLatents
             int latentA = i < a.Count ? a._indices[i] : int.MaxValue;
             int latentB = j < b.Count ? b._indices[j] : int.MaxValue;
             int latent = Math.Min(latentA, latentB);
-            float difference = (latentA == latent ? a._values[i++] : 0f) - (latentB == latent ? b._values[j++] : 0f);
-            if (difference != 0f)
+            float value = (latentA == latent ? a._values[i++] : 0f) + (latentB == latent ? sign * b._values[j++] : 0f);
+            if (value != 0f)
             {
-                Add(latent, difference);
+                Add(latent, value);
             }
         }
     }

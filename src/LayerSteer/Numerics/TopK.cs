@@ -1,3 +1,5 @@
+using System.Buffers;
+
 namespace LayerSteer.Numerics;
 
 /// <summary>The k largest of many values; ties go to the lower index.</summary>
@@ -52,19 +54,22 @@ public static class TopK
         int k = Select(values, indices);
         Span<int> selected = indices[..k];
 
-        // Insertion sort keeps equal values in their order, which is ascending by index.
-        for (int i = 1; i < k; i++)
+        // Keys that ascend as values descend and, among equal values, as indices ascend.
+        ulong[] keys = ArrayPool<ulong>.Shared.Rent(k);
+        for (int i = 0; i < k; i++)
         {
-            int index = selected[i];
-            int j = i;
-            for (; j > 0 && values[selected[j - 1]] < values[index]; j--)
-            {
-                selected[j] = selected[j - 1];
-            }
-
-            selected[j] = index;
+            uint bits = BitConverter.SingleToUInt32Bits(values[selected[i]] + 0f); // −0 becomes +0, its equal
+            uint ascending = (bits & 0x80000000) == 0 ? bits | 0x80000000 : ~bits;
+            keys[i] = ((ulong)~ascending << 32) | (uint)selected[i];
         }
 
+        keys.AsSpan(0, k).Sort();
+        for (int i = 0; i < k; i++)
+        {
+            selected[i] = (int)(uint)keys[i];
+        }
+
+        ArrayPool<ulong>.Shared.Return(keys);
         return k;
     }
 

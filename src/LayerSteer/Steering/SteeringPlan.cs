@@ -1,0 +1,73 @@
+using LayerSteer.Models;
+
+namespace LayerSteer.Steering;
+
+/// <summary>
+/// The edits of a run: one for each steered layer, checked against the model before any text is generated.
+/// Immutable; thread-safe; does not own the autoencoders.
+/// </summary>
+public sealed class SteeringPlan
+{
+    /// <summary>Joins edits to a model.</summary>
+    /// <param name="spec">The model.</param>
+    /// <param name="options">How to steer; the same for all edits.</param>
+    /// <param name="edits">The edits, at different hook points; none is needed when <see cref="SteeringOptions.IsIdentity"/>.</param>
+    /// <param name="specialTokens">The ids of special tokens, whose positions the default policy leaves alone.</param>
+    /// <exception cref="ArgumentException">An edit does not fit the model: its layer, or the width of its autoencoder.</exception>
+    public SteeringPlan(
+        ArchitectureSpec spec, SteeringOptions options, IReadOnlyList<LayerEdit> edits, IEnumerable<int> specialTokens)
+    {
+        ArgumentNullException.ThrowIfNull(spec);
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(edits);
+        options.Validate();
+        foreach (LayerEdit edit in edits)
+        {
+            CheckFits(spec, edit.Point, edit.Autoencoder.DIn, edit.Autoencoder.Path);
+        }
+
+        if (edits.Select(edit => edit.Point).Distinct().Count() != edits.Count)
+        {
+            throw new ArgumentException("two edits at one hook point; expected each once");
+        }
+
+        if (edits.Count == 0 && !options.IsIdentity)
+        {
+            throw new ArgumentException($"method {SteeringMethods.NameOf(options.Method)} needs a layer and an autoencoder");
+        }
+
+        Options = options;
+        Edits = [.. edits];
+        SpecialTokens = specialTokens.ToHashSet();
+    }
+
+    /// <summary>How to steer.</summary>
+    public SteeringOptions Options { get; }
+
+    /// <summary>The edits.</summary>
+    public IReadOnlyList<LayerEdit> Edits { get; }
+
+    /// <summary>The ids of special tokens.</summary>
+    public IReadOnlySet<int> SpecialTokens { get; }
+
+    /// <summary>Refuses an autoencoder that cannot sit at a hook point of a model.</summary>
+    /// <param name="spec">The model.</param>
+    /// <param name="point">The hook point.</param>
+    /// <param name="dIn">The width of the autoencoder's input.</param>
+    /// <param name="path">The autoencoder's file, for the message.</param>
+    /// <exception cref="ArgumentException">The layer is out of range or the widths differ.</exception>
+    public static void CheckFits(ArchitectureSpec spec, HookPoint point, int dIn, string path)
+    {
+        ArgumentNullException.ThrowIfNull(spec);
+        if (point.Layer < 0 || point.Layer >= spec.NLayers)
+        {
+            throw new ArgumentException($"no hook point '{point}'; this model has layers 0 to {spec.NLayers - 1}");
+        }
+
+        if (point.WidthIn(spec) != dIn)
+        {
+            throw new ArgumentException(
+                $"'{path}': the autoencoder's input has width {dIn}, but {point} of this model has width {point.WidthIn(spec)}");
+        }
+    }
+}
