@@ -48,7 +48,7 @@ public sealed class TextTokenizer
         _digest = new Lazy<string>(ComputeDigest);
 
         int? Find(string field, string? otherwise) =>
-            config.Special(field, otherwise) is { } token ? _vocabulary.Find(token) : null;
+            config.Special(field, otherwise) is { } token ? _vocabulary.FindAny(token) : null;
     }
 
     /// <summary>

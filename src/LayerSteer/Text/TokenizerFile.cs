@@ -106,7 +106,7 @@ internal static class TokenizerFile
             }
             vocabulary.Add(piece, Integer(entry.Value, path, $"the id of token '{piece}'"));
         }
-        return vocabulary.Count > 0 ? vocabulary : throw new InvalidDataException($"'{path}': {field} has no tokens");
+        return vocabulary.IsEmpty ? throw new InvalidDataException($"'{path}': {field} has no tokens") : vocabulary;
     }
 
     /// <summary>The name of a property.</summary>
