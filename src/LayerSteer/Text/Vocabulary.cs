@@ -1,9 +1,13 @@
+using static LayerSteer.Text.TokenizerFile;
+
 namespace LayerSteer.Text;
 
-/// <summary>The table of pieces and ids of one tokenizer; ids may have holes. Filled at load, then read by many threads.</summary>
+/// <summary>
+/// The table of pieces and ids of one tokenizer; ids may have holes. Filled at load, then read by many threads.
+/// </summary>
 internal sealed class Vocabulary(string source)
 {
-    // The largest vocabularies in use have about a million ids; a table indexed by id must not be sized by a hostile file.
+    // The largest vocabularies in use have about a million ids; a hostile file must not size a table indexed by id.
     public const int MaxId = (1 << 22) - 1;
 
     private readonly Dictionary<string, int> _ids = new(StringComparer.Ordinal);
@@ -20,7 +24,7 @@ internal sealed class Vocabulary(string source)
     public static int CheckedId(long id, string piece, string source) =>
         id is >= 0 and <= MaxId
             ? (int)id
-            : throw new InvalidDataException($"'{source}': token '{piece}' has id {id}, expected 0..{MaxId}");
+            : throw new InvalidDataException($"'{source}': token {Quote(piece)} has id {id}, expected 0..{MaxId}");
 
     /// <summary>Adds a piece of the model.</summary>
     public void Add(string piece, long id)
@@ -29,12 +33,12 @@ internal sealed class Vocabulary(string source)
         if (place < Size && _pieces[place] is { } other)
         {
             throw new InvalidDataException(
-                $"'{source}': id {id} belongs to both '{other}' and '{piece}', expected one token per id");
+                $"'{source}': id {id} belongs to both {Quote(other)} and {Quote(piece)}, expected one token per id");
         }
         if (!_ids.TryAdd(piece, place))
         {
             throw new InvalidDataException(
-                $"'{source}': token '{piece}' has both id {_ids[piece]} and id {id}, expected one id per token");
+                $"'{source}': token {Quote(piece)} has both id {_ids[piece]} and id {id}, expected one id per token");
         }
         Place(piece, place);
     }
@@ -50,14 +54,14 @@ internal sealed class Vocabulary(string source)
             if (known != id)
             {
                 throw new InvalidDataException(
-                    $"'{file}': token '{piece}' has id {id}, but '{source}' gives it id {known}");
+                    $"'{file}': token {Quote(piece)} has id {id}, but '{source}' gives it id {known}");
             }
             return;
         }
         if (id < Size && Piece(id) is { } other)
         {
             throw new InvalidDataException(
-                $"'{file}': token '{piece}' has id {id}, which '{source}' gives to '{other}'");
+                $"'{file}': token {Quote(piece)} has id {id}, which '{source}' gives to {Quote(other)}");
         }
         _beside.Add(piece, id);
         Place(piece, id);
@@ -72,7 +76,9 @@ internal sealed class Vocabulary(string source)
     /// <summary>The id of a piece of the model or of a token beside it.</summary>
     public int? FindAny(string piece) => Find(piece) ?? (_beside.TryGetValue(piece, out int id) ? id : null);
 
-    /// <summary>A lookup of the model's pieces by span; made once by its user, because making it checks the comparer.</summary>
+    /// <summary>
+    /// A lookup of the model's pieces by span; made once by its user, because making it checks the comparer.
+    /// </summary>
     public Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> BySpan() =>
         _ids.GetAlternateLookup<ReadOnlySpan<char>>();
 

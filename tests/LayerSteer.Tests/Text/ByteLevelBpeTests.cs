@@ -122,7 +122,8 @@ public class ByteLevelBpeTests
     [Fact]
     public void A_dropped_byte_makes_its_neighbours_adjacent()
     {
-        TextTokenizer tokenizer = Load(("vocab.json", """{"a": 0, "b": 1, "ab": 2}"""), ("merges.txt", "#version: 0.2\na b\n"));
+        TextTokenizer tokenizer = Load(
+            ("vocab.json", """{"a": 0, "b": 1, "ab": 2}"""), ("merges.txt", "#version: 0.2\na b\n"));
 
         Assert.Equal([2], tokenizer.Encode("axb"));
         Assert.Null(tokenizer.BosId);

@@ -100,7 +100,8 @@ public class GoldenTokenizerTests
         foreach (JsonElement item in Cases("tokenizers/gpt2_golden.json"))
         {
             Assert.Equal(
-                Ints(item.GetProperty("ids")), fromJson.EncodeWithSpecials(item.GetProperty("text").GetString()!, null));
+                Ints(item.GetProperty("ids")),
+                fromJson.EncodeWithSpecials(item.GetProperty("text").GetString()!, null));
         }
         Assert.Equal((50256, 50256, 50257), (fromJson.BosId, fromJson.EosId, fromJson.VocabularySize));
         Assert.Equal(Gpt2.Digest, fromJson.Digest);

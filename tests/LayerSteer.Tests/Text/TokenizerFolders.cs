@@ -100,7 +100,9 @@ internal static class TokenizerFolders
         };
     }
 
-    /// <summary>A tokenizer.json for a vocab.txt, with the truncation and padding to 128 that all-MiniLM-L6-v2 has.</summary>
+    /// <summary>
+    /// A tokenizer.json for a vocab.txt, with the truncation and padding to 128 that all-MiniLM-L6-v2 has.
+    /// </summary>
     public static string BertJson(string vocabText, bool template)
     {
         string[] pieces = vocabText.Split('\n')[..^1];
@@ -111,7 +113,8 @@ internal static class TokenizerFolders
             ["truncation"] = new JsonObject { ["max_length"] = 128, ["strategy"] = "LongestFirst", ["stride"] = 0 },
             ["padding"] = new JsonObject { ["strategy"] = new JsonObject { ["Fixed"] = 128 }, ["pad_id"] = 0 },
             ["added_tokens"] = new JsonArray(
-                [.. new[] { "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]" }.Select(t => Added(t, Id(t), normalized: false))]),
+                [.. new[] { "[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]" }
+                    .Select(t => Added(t, Id(t), normalized: false))]),
             ["normalizer"] = new JsonObject
             {
                 ["type"] = "BertNormalizer",

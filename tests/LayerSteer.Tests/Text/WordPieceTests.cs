@@ -9,7 +9,8 @@ namespace LayerSteer.Tests.Text;
 
 public class WordPieceTests
 {
-    private static readonly BertNormalizer Uncased = new(CleanText: true, SpaceCjk: true, StripAccents: true, Lowercase: true);
+    private static readonly BertNormalizer Uncased =
+        new(CleanText: true, SpaceCjk: true, StripAccents: true, Lowercase: true);
 
     [Fact]
     public void Every_code_point_decomposes_and_lowers_as_in_Unicode_14()
@@ -63,7 +64,7 @@ public class WordPieceTests
     [Fact]
     public void Each_step_of_the_normaliser_can_be_left_out()
     {
-        Assert.Equal("i\u0307É", (Uncased with { StripAccents = false }).Normalize("İ").ToString() + "É");
+        Assert.Equal("i\u0307", (Uncased with { StripAccents = false }).Normalize("İ").ToString());
         Assert.Equal("é", (Uncased with { StripAccents = false }).Normalize("É").ToString());
         Assert.Equal("E", (Uncased with { Lowercase = false }).Normalize("É").ToString());
         Assert.Equal("中", (Uncased with { SpaceCjk = false }).Normalize("中").ToString());
@@ -71,19 +72,14 @@ public class WordPieceTests
     }
 
     [Theory]
-    [InlineData("[MASK] [mask] x[SEP]y", "[MASK]|[|mask|]|x|[SEP]|y")]
-    [InlineData("a$b+c<d=e>f^g`h|i~j_k", "a|$|b|+|c|<|d|=|e|>|f|^|g|`|h|i|~|j|_|k")]
-    [InlineData("5€ 10°C", "5|##€|10|##°|##c")]
-    [InlineData("«quoted»", "«|quoted|»")]
-    [InlineData("hello\nworld", "hello|world")]
+    [InlineData("[MASK] [mask] x[SEP]y", "[MASK] [ mask ] x [SEP] y")]
+    [InlineData("a$b+c<d=e>f^g`h|i~j_k", "a $ b + c < d = e > f ^ g ` h | i ~ j _ k")]
+    [InlineData("5€ 10°C", "5 ##€ 10 ##° ##c")]
+    [InlineData("«quoted»", "« quoted »")]
+    [InlineData("hello\nworld", "hello world")]
     public void Words_split_at_punctuation_and_special_tokens_are_found(string text, string pieces)
     {
-        if (text.Contains("h|i"))
-        {
-            Assert.Equal(21, Bert.Encode(text).Length);
-            return;
-        }
-        Assert.Equal(pieces, string.Join('|', Bert.Encode(text).Select(Bert.Piece)));
+        Assert.Equal(pieces, string.Join(' ', Bert.Encode(text).Select(Bert.Piece)));
     }
 
     [Fact]
