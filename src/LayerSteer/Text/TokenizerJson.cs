@@ -241,7 +241,8 @@ internal static class TokenizerJson
             ? component
             : throw new NotSupportedException(
                 $"'{path}': {field} {(type is null ? "null" : TokenizerFile.Quote(type))} "
-                + "is not supported with this model; supported: " + string.Join(", ", supported.Select(s => s ?? "null")));
+                + "is not supported with this model; supported: "
+                + string.Join(", ", supported.Select(s => s ?? "null")));
     }
 
     private static string? TypeOf(JsonElement component, string path, string field)
