@@ -1,6 +1,8 @@
 namespace LayerSteer.Text;
 
-/// <summary>A token that is looked for literally in the text, before the model sees it (spec of tokenizer.json's added_tokens).</summary>
+/// <summary>
+/// A token that is looked for literally in the text, before the model sees it (spec of tokenizer.json's added_tokens).
+/// </summary>
 /// <param name="Content">The literal text; not empty.</param>
 /// <param name="Id">Its id.</param>
 /// <param name="Normalized">Look for it in the normalised text, after the others.</param>

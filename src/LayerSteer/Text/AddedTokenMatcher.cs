@@ -10,7 +10,8 @@ internal sealed class AddedTokenMatcher
     private readonly Dictionary<char, (string Pattern, AddedToken Token)[]> _byFirst;
     private readonly SearchValues<char> _firsts;
 
-    /// <param name="tokens">Each token with the text to look for (its content, or that normalised); empty ones never match.</param>
+    /// <param name="tokens">Each token with the text to look for (its content, or that normalised); empty ones never
+    /// match.</param>
     public AddedTokenMatcher(IEnumerable<(string Pattern, AddedToken Token)> tokens)
     {
         _byFirst = tokens.Where(t => t.Pattern.Length > 0).GroupBy(t => t.Pattern[0])
@@ -18,7 +19,9 @@ internal sealed class AddedTokenMatcher
         _firsts = SearchValues.Create([.. _byFirst.Keys]);
     }
 
-    /// <summary>The next token at or after <paramref name="from"/>; its stretch includes the white space that it takes along.</summary>
+    /// <summary>
+    /// The next token at or after <paramref name="from"/>; its stretch includes the white space that it takes along.
+    /// </summary>
     public bool TryFind(ReadOnlySpan<char> text, int from, out int start, out int end, out int id)
     {
         for (int at = from; at < text.Length;)

@@ -15,7 +15,9 @@ internal static class ByteLevelAlphabet
 
     public static char ToChar(byte value) => CharOfByte[value];
 
-    /// <summary>The bytes that a piece stands for; a piece with a character outside the alphabet stands for its own text.</summary>
+    /// <summary>
+    /// The bytes that a piece stands for; a piece with a character outside the alphabet stands for its own text.
+    /// </summary>
     public static byte[] ToBytes(string piece)
     {
         byte[] bytes = new byte[piece.Length];

@@ -25,7 +25,8 @@ internal sealed class ByteLevelBpe : TokenModel
     private readonly ConcurrentDictionary<string, int[]>.AlternateLookup<ReadOnlySpan<char>> _cached;
     private int _cachedCount;
 
-    public ByteLevelBpe(Vocabulary vocabulary, BytePairMerges merges, int? unknownId, bool fuseUnknown, bool addPrefixSpace)
+    public ByteLevelBpe(
+        Vocabulary vocabulary, BytePairMerges merges, int? unknownId, bool fuseUnknown, bool addPrefixSpace)
     {
         _merges = merges;
         _fuseUnknown = fuseUnknown;
@@ -60,7 +61,8 @@ internal sealed class ByteLevelBpe : TokenModel
     public override void AppendIdentity(IncrementalHash hash)
     {
         hash.AppendData(Encoding.UTF8.GetBytes(
-            $"byte-level BPE; unknown {_unknownId}; fuse {_fuseUnknown && _unknownId >= 0}; prefix space {_addPrefixSpace}\n"));
+            $"byte-level BPE; unknown {_unknownId}; fuse {_fuseUnknown && _unknownId >= 0}; "
+            + $"prefix space {_addPrefixSpace}\n"));
         int[] merges = _merges.ByRank().SelectMany(m => new[] { m.Left, m.Right, m.Result }).ToArray();
         if (!BitConverter.IsLittleEndian)
         {

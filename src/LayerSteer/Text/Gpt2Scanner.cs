@@ -16,7 +16,9 @@ internal static class Gpt2Scanner
 {
     private enum Class { Other, Letter, Number, Space }
 
-    /// <summary>Where the piece that begins at <paramref name="start"/> ends; the text goes on at least to there.</summary>
+    /// <summary>
+    /// Where the piece that begins at <paramref name="start"/> ends; the text goes on at least to there.
+    /// </summary>
     public static int PieceEnd(ReadOnlySpan<char> text, int start)
     {
         if (text[start] == '\'' && ContractionLength(text[(start + 1)..]) is > 0 and int length)

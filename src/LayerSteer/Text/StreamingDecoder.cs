@@ -14,7 +14,9 @@ public sealed class StreamingDecoder(TextTokenizer tokenizer)
     private readonly Decoder _utf8 = Encoding.UTF8.GetDecoder();
     private bool _first = true;
 
-    /// <summary>Takes the next id and returns the text that it completes, often with what came before; may be empty.</summary>
+    /// <summary>
+    /// Takes the next id and returns the text that it completes, often with what came before; may be empty.
+    /// </summary>
     /// <param name="id">In 0..VocabularySize-1.</param>
     /// <exception cref="ArgumentOutOfRangeException">The id is out of range; the decoder is as before.</exception>
     public string Append(int id)
@@ -24,7 +26,9 @@ public sealed class StreamingDecoder(TextTokenizer tokenizer)
         return Convert(bytes, flush: false);
     }
 
-    /// <summary>Ends the sequence: what was held back becomes U+FFFD. The decoder is then ready for another sequence.</summary>
+    /// <summary>
+    /// Ends the sequence: what was held back becomes U+FFFD. The decoder is then ready for another sequence.
+    /// </summary>
     public string Flush()
     {
         _first = true;

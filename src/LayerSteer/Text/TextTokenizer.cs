@@ -1,5 +1,4 @@
 using System.Buffers;
-using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -48,7 +47,7 @@ public sealed class TextTokenizer
         _digest = new Lazy<string>(ComputeDigest);
 
         int? Find(string field, string? otherwise) =>
-            config.Special(field, otherwise) is { } token ? _vocabulary.Find(token) : null;
+            config.Special(field, otherwise) is { } token ? _vocabulary.FindAny(token) : null;
     }
 
     /// <summary>
@@ -56,8 +55,10 @@ public sealed class TextTokenizer
     /// tokenizer_config.json and special_tokens_map.json where they are.
     /// </summary>
     /// <param name="directory">The folder.</param>
-    /// <exception cref="InvalidDataException">No tokenizer is there, or a file is damaged; says which and what was expected.</exception>
-    /// <exception cref="NotSupportedException">The files are sound but need a component that is not supported; says which are.</exception>
+    /// <exception cref="InvalidDataException">No tokenizer is there, or a file is damaged; says which and what was
+    /// expected.</exception>
+    /// <exception cref="NotSupportedException">The files are sound but need a component that is not supported; says
+    /// which are.</exception>
     public static TextTokenizer Load(string directory)
     {
         ArgumentException.ThrowIfNullOrEmpty(directory);
@@ -79,7 +80,8 @@ public sealed class TextTokenizer
             : Has("merges.txt") ? "; merges.txt is there, but vocab.json is not"
             : Directory.Exists(directory) ? "" : "; there is no such folder";
         throw new InvalidDataException(
-            $"'{directory}': no tokenizer found; looked for tokenizer.json, vocab.json with merges.txt, vocab.txt{half}");
+            $"'{directory}': no tokenizer found; looked for tokenizer.json, vocab.json with merges.txt, vocab.txt"
+            + half);
     }
 
     /// <summary>Largest id + 1; ids below may have holes.</summary>
@@ -91,13 +93,17 @@ public sealed class TextTokenizer
     /// <summary>The token that ends a sequence; null where there is none or the vocabulary lacks it.</summary>
     public int? EosId { get; }
 
-    /// <summary>The token for what the vocabulary cannot spell; null where there is none or the vocabulary lacks it.</summary>
+    /// <summary>
+    /// The token for what the vocabulary cannot spell; null where there is none or the vocabulary lacks it.
+    /// </summary>
     public int? UnknownId { get; }
 
     /// <summary>The token that fills a batch up; null where there is none or the vocabulary lacks it.</summary>
     public int? PadId { get; }
 
-    /// <summary>model_max_length of tokenizer_config.json, in tokens; null where it is missing or means "no limit".</summary>
+    /// <summary>
+    /// model_max_length of tokenizer_config.json, in tokens; null where it is missing or means "no limit".
+    /// </summary>
     public int? ModelMaxLength { get; }
 
     /// <summary>
@@ -106,7 +112,9 @@ public sealed class TextTokenizer
     /// </summary>
     public string Digest => _digest.Value;
 
-    /// <summary>The ids of a text, with nothing put around it; a special token found literally in the text is one id.</summary>
+    /// <summary>
+    /// The ids of a text, with nothing put around it; a special token found literally in the text is one id.
+    /// </summary>
     /// <param name="text">Any text; empty gives no ids.</param>
     public int[] Encode(string text)
     {
@@ -129,8 +137,10 @@ public sealed class TextTokenizer
     /// BERT [CLS], pieces, [SEP]; for GPT-2 the pieces alone.
     /// </summary>
     /// <param name="text">Any text.</param>
-    /// <param name="maxLength">Most ids, special ones included, of which the text's first are kept; null cuts nothing.</param>
-    /// <exception cref="ArgumentOutOfRangeException"><paramref name="maxLength"/> is less than the special tokens take.</exception>
+    /// <param name="maxLength">Most ids, special ones included, of which the text's first are kept; null cuts
+    /// nothing.</param>
+    /// <exception cref="ArgumentOutOfRangeException"><paramref name="maxLength"/> is less than the special tokens
+    /// take.</exception>
     public int[] EncodeWithSpecials(string text, int? maxLength)
     {
         int specials = _parts.Prefix.Length + _parts.Suffix.Length;
@@ -146,7 +156,8 @@ public sealed class TextTokenizer
 
     /// <summary>
     /// The text of a whole sequence, special tokens included. Bytes that are not valid UTF-8 become U+FFFD, one for
-    /// each longest stretch that begins a character (as Python's <c>errors='replace'</c>); an id that no token has is empty.
+    /// each longest stretch that begins a character (as Python's <c>errors='replace'</c>); an id that no token has is
+    /// empty.
     /// </summary>
     /// <param name="ids">[n], each in 0..VocabularySize-1.</param>
     /// <exception cref="ArgumentOutOfRangeException">An id is out of range.</exception>
@@ -165,7 +176,10 @@ public sealed class TextTokenizer
     /// <exception cref="ArgumentOutOfRangeException">The id is out of range.</exception>
     public string TokenText(int id) => Decode([id]);
 
-    /// <summary>The vocabulary's string for an id (for GPT-2 in its alphabet of bytes, 'Ġ' for a space); empty where no token has it.</summary>
+    /// <summary>
+    /// The vocabulary's string for an id (for GPT-2 in its alphabet of bytes, 'Ġ' for a space); empty where no token
+    /// has it.
+    /// </summary>
     /// <param name="id">In 0..VocabularySize-1.</param>
     /// <exception cref="ArgumentOutOfRangeException">The id is out of range.</exception>
     public string Piece(int id)
@@ -174,7 +188,9 @@ public sealed class TextTokenizer
         return _vocabulary.Piece(id) ?? "";
     }
 
-    /// <summary>The bytes that an id adds to decoded text; <paramref name="first"/>: nothing was decoded before it.</summary>
+    /// <summary>
+    /// The bytes that an id adds to decoded text; <paramref name="first"/>: nothing was decoded before it.
+    /// </summary>
     internal ReadOnlySpan<byte> Bytes(int id, bool first)
     {
         CheckId(id);
@@ -232,7 +248,7 @@ public sealed class TextTokenizer
         {
             if (_vocabulary.Piece(id) is { } piece)
             {
-                Line(string.Create(CultureInfo.InvariantCulture, $"{id} {Encoding.UTF8.GetByteCount(piece)} {piece}"));
+                Line($"{id} {Encoding.UTF8.GetByteCount(piece)} {piece}");
             }
         }
         return Convert.ToHexStringLower(hash.GetHashAndReset());

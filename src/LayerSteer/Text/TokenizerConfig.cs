@@ -1,3 +1,4 @@
+using System.Globalization;
 using System.Text.Json;
 
 namespace LayerSteer.Text;
@@ -30,8 +31,12 @@ internal sealed record TokenizerConfig
     /// <summary>The special tokens that are named, each once.</summary>
     public IEnumerable<string> SpecialTokens => _special.Values.OfType<string>().Distinct();
 
-    /// <summary>A special token by its field (bos_token, ...); the default where no file has the field. Null in a file means none.</summary>
-    public string? Special(string field, string? otherwise) => _special.TryGetValue(field, out string? token) ? token : otherwise;
+    /// <summary>
+    /// A special token by its field (bos_token, ...); the default where no file has the field. Null in a file means
+    /// none.
+    /// </summary>
+    public string? Special(string field, string? otherwise) =>
+        _special.TryGetValue(field, out string? token) ? token : otherwise;
 
     public static TokenizerConfig Read(string directory)
     {
@@ -78,9 +83,10 @@ internal sealed record TokenizerConfig
             foreach (JsonProperty entry in added.EnumerateObject())
             {
                 string key = TokenizerFile.NameOf(entry, Path, "added_tokens_decoder");
-                if (!int.TryParse(key, System.Globalization.NumberStyles.None, null, out int id))
+                if (!int.TryParse(key, NumberStyles.None, CultureInfo.InvariantCulture, out int id))
                 {
-                    throw new InvalidDataException($"'{Path}': added_tokens_decoder has the key '{key}', expected an id");
+                    throw new InvalidDataException(
+                        $"'{Path}': added_tokens_decoder has the key {TokenizerFile.Quote(key)}, expected an id");
                 }
                 AddedTokens.Add(ReadAddedToken(entry.Value, id, Path, $"added_tokens_decoder.{key}"));
             }
@@ -103,7 +109,8 @@ internal sealed record TokenizerConfig
                     TokenizerFile.RequireProperty(value, "content", JsonValueKind.String, path, field + ".content"),
                     path, field + ".content"),
                 _ => throw new InvalidDataException(
-                    $"'{path}': {field} is {TokenizerFile.Describe(value.ValueKind)}, expected a string, an object or null"),
+                    $"'{path}': {field} is {TokenizerFile.Describe(value.ValueKind)}, "
+                    + "expected a string, an object or null"),
             };
             _special.TryAdd(field, token);
         }

@@ -3,10 +3,14 @@ using System.Text.Unicode;
 
 namespace LayerSteer.Text;
 
-/// <summary>Reads the files of a tokenizer: sizes capped, UTF-8 and JSON checked, each refusal one line that names the file.</summary>
+/// <summary>
+/// Reads the files of a tokenizer: sizes capped, UTF-8 and JSON checked, each refusal one line that names the file.
+/// </summary>
 internal static class TokenizerFile
 {
     public const long MaxBytes = 256L << 20;
+
+    private const int MaxQuoted = 60;
 
     /// <summary>The UTF-8 bytes of a file, without a byte order mark.</summary>
     public static ReadOnlyMemory<byte> Read(string path)
@@ -34,7 +38,7 @@ internal static class TokenizerFile
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
-            throw new InvalidDataException($"'{path}': not valid JSON: {e.Message}", e);
+            throw new InvalidDataException($"'{path}': not valid JSON: {e.Message.ReplaceLineEndings(" ")}", e);
         }
         if (document.RootElement.ValueKind != JsonValueKind.Object)
         {
@@ -102,11 +106,14 @@ internal static class TokenizerFile
             if (entry.Value.ValueKind != JsonValueKind.Number)
             {
                 throw new InvalidDataException(
-                    $"'{path}': token '{piece}' has {Describe(entry.Value.ValueKind)} as id, expected an integer");
+                    $"'{path}': token {Quote(piece)} has {Describe(entry.Value.ValueKind)} as id, expected an integer");
             }
-            vocabulary.Add(piece, Integer(entry.Value, path, $"the id of token '{piece}'"));
+            vocabulary.Add(piece, entry.Value.TryGetInt64(out long id)
+                ? id
+                : throw new InvalidDataException(
+                    $"'{path}': the id of token {Quote(piece)} is {entry.Value.GetRawText()}, expected an integer"));
         }
-        return vocabulary.Count > 0 ? vocabulary : throw new InvalidDataException($"'{path}': {field} has no tokens");
+        return vocabulary.IsEmpty ? throw new InvalidDataException($"'{path}': {field} has no tokens") : vocabulary;
     }
 
     /// <summary>The name of a property.</summary>
@@ -120,6 +127,13 @@ internal static class TokenizerFile
         {
             throw new InvalidDataException($"'{path}': {field} has a key that is not valid Unicode", e);
         }
+    }
+
+    /// <summary>A string of a file as a message shows it: quoted, on one line, not longer than a line.</summary>
+    public static string Quote(string text)
+    {
+        string start = text.Length > MaxQuoted ? text[..MaxQuoted] + "…" : text;
+        return $"'{string.Concat(start.Select(c => char.IsControl(c) ? '\uFFFD' : c))}'";
     }
 
     public static string Describe(JsonValueKind kind) => kind switch

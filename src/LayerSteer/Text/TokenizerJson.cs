@@ -15,15 +15,18 @@ internal static class TokenizerJson
         using JsonDocument document = TokenizerFile.ReadObject(path);
         JsonElement root = document.RootElement;
         JsonElement model = TokenizerFile.RequireProperty(root, "model", JsonValueKind.Object, path);
+        bool isBpe = ModelType(model, path) == "BPE";
         JsonElement vocab = TokenizerFile.RequireProperty(model, "vocab", JsonValueKind.Object, path, "model.vocab");
-        return ModelType(model, path) == "BPE" ? ReadBpe(root, model, vocab) : ReadWordPiece(root, model, vocab);
+        return isBpe ? ReadBpe(root, model, vocab) : ReadWordPiece(root, model, vocab);
 
         TokenizerParts ReadBpe(JsonElement root, JsonElement model, JsonElement vocab)
         {
             Component(root, "normalizer", path, [null]);
             JsonElement pre = Component(root, "pre_tokenizer", path, ["ByteLevel"])!.Value;
             Component(root, "decoder", path, ["ByteLevel"]);
-            RefuseUnless(TokenizerFile.OptionalBoolean(pre, "use_regex", path) ?? true, path, "pre_tokenizer.use_regex false", "true");
+            RefuseUnless(
+                TokenizerFile.OptionalBoolean(pre, "use_regex", path) ?? true,
+                path, "pre_tokenizer.use_regex false", "true");
             bool prefixSpace = TokenizerFile.OptionalBoolean(pre, "add_prefix_space", path) ?? true;
             RefuseBpeOptions(model, path);
             Vocabulary vocabulary = TokenizerFile.ReadVocabulary(vocab, path, "model.vocab");
@@ -85,7 +88,8 @@ internal static class TokenizerJson
         return type is "BPE" or "WordPiece"
             ? type
             : throw new NotSupportedException(
-                $"'{path}': model.type is {(type is null ? "missing" : $"'{type}'")}; supported: BPE, WordPiece");
+                $"'{path}': model.type is {(type is null ? "missing" : TokenizerFile.Quote(type))}; "
+                + "supported: BPE, WordPiece");
     }
 
     private static void RefuseBpeOptions(JsonElement model, string path)
@@ -99,7 +103,7 @@ internal static class TokenizerJson
             string? text = TokenizerFile.Optional(model, name) is { } value
                 ? TokenizerFile.Text(value, path, $"model.{name}")
                 : null;
-            RefuseUnless(string.IsNullOrEmpty(text), path, $"model.{name} '{text}'", "none");
+            RefuseUnless(string.IsNullOrEmpty(text), path, $"model.{name} {TokenizerFile.Quote(text ?? "")}", "none");
         }
         if (TokenizerFile.Optional(model, "dropout") is { } dropout)
         {
@@ -123,7 +127,8 @@ internal static class TokenizerJson
                 JsonValueKind.Array when entry.GetArrayLength() == 2 =>
                     (TokenizerFile.Text(entry[0], path, place), TokenizerFile.Text(entry[1], path, place)),
                 _ => throw new InvalidDataException(
-                    $"'{path}': {place} is {TokenizerFile.Describe(entry.ValueKind)}, expected \"a b\" or [\"a\", \"b\"]"),
+                    $"'{path}': {place} is {TokenizerFile.Describe(entry.ValueKind)}, "
+                    + "expected \"a b\" or [\"a\", \"b\"]"),
             };
             VocabularyFiles.AddMerge(merges, vocabulary, left, right, rank++, path, place);
         }
@@ -173,7 +178,8 @@ internal static class TokenizerJson
                 post, name, JsonValueKind.Array, path, $"{Field}.{name}");
             if (pair.GetArrayLength() != 2)
             {
-                throw new InvalidDataException($"'{path}': {Field}.{name} has {pair.GetArrayLength()} entries, expected token and id");
+                throw new InvalidDataException(
+                    $"'{path}': {Field}.{name} has {pair.GetArrayLength()} entries, expected token and id");
             }
             return KnownId(pair[1], vocabulary, path, $"{Field}.{name}[1]");
         }
@@ -198,10 +204,11 @@ internal static class TokenizerJson
             JsonElement special = TokenizerFile.RequireProperty(
                 step, "SpecialToken", JsonValueKind.Object, path, $"{Field}: SpecialToken");
             string name = TokenizerFile.Text(
-                TokenizerFile.RequireProperty(special, "id", JsonValueKind.String, path, $"{Field}: id"), path, $"{Field}: id");
+                TokenizerFile.RequireProperty(special, "id", JsonValueKind.String, path, $"{Field}: id"),
+                path, $"{Field}: id");
             JsonElement table = TokenizerFile.RequireProperty(
                 post, "special_tokens", JsonValueKind.Object, path, "post_processor.special_tokens");
-            string place = $"post_processor.special_tokens '{name}'";
+            string place = $"post_processor.special_tokens {TokenizerFile.Quote(name)}";
             JsonElement entry = TokenizerFile.RequireProperty(table, name, JsonValueKind.Object, path, place);
             JsonElement ids = TokenizerFile.RequireProperty(entry, "ids", JsonValueKind.Array, path, place + " ids");
             (sequences == 0 ? before : after).AddRange(
@@ -222,7 +229,8 @@ internal static class TokenizerJson
 
     private static int Required(Vocabulary vocabulary, string token, string path, string field) =>
         vocabulary.Find(token)
-            ?? throw new InvalidDataException($"'{path}': {field} '{token}' is not in the vocabulary");
+            ?? throw new InvalidDataException(
+                $"'{path}': {field} {TokenizerFile.Quote(token)} is not in the vocabulary");
 
     // A component whose type is one of those supported; null in the list stands for "no component".
     private static JsonElement? Component(JsonElement root, string field, string path, string?[] supported)
@@ -232,7 +240,8 @@ internal static class TokenizerJson
         return supported.Contains(type)
             ? component
             : throw new NotSupportedException(
-                $"'{path}': {field} {(type is null ? "null" : $"'{type}'")} is not supported with this model; supported: "
+                $"'{path}': {field} {(type is null ? "null" : TokenizerFile.Quote(type))} "
+                + "is not supported with this model; supported: "
                 + string.Join(", ", supported.Select(s => s ?? "null")));
     }
 

@@ -47,7 +47,9 @@ internal static class UnicodeMapping
         return row >= 0 && codePoint <= ranges[row + 1] ? ranges[row + 2] : 0;
     }
 
-    /// <summary>Writes the full lower case of a code point, whatever stands around it, and returns its length.</summary>
+    /// <summary>
+    /// Writes the full lower case of a code point, whatever stands around it, and returns its length.
+    /// </summary>
     /// <param name="codePoint">Any code point.</param>
     /// <param name="result">Receives at most 2 code points.</param>
     public static int ToLower(int codePoint, Span<int> result)

@@ -24,13 +24,15 @@ internal static class VocabularyFiles
         Vocabulary vocabulary = TokenizerFile.ReadVocabulary(document.RootElement, vocabPath, "the file");
         BytePairMerges merges = ReadMerges(Path.Combine(directory, "merges.txt"), vocabulary);
         var model = new ByteLevelBpe(vocabulary, merges, null, false, config.AddPrefixSpace ?? false);
-        List<AddedToken> added = AddTokens(directory, config, vocabulary, [EndOfText]);
+        List<AddedToken> added = AddTokens(
+            directory, config, vocabulary, [("bos_token", EndOfText), ("eos_token", EndOfText)]);
         int[] prefix = [];
         if (config.AddBosToken == true)
         {
             string bos = config.Special("bos_token", EndOfText) ?? "";
-            prefix = [vocabulary.Find(bos) ?? throw new InvalidDataException(
-                $"'{config.Path}': add_bos_token is true, but bos_token '{bos}' is not in '{vocabPath}'")];
+            prefix = [vocabulary.FindAny(bos) ?? throw new InvalidDataException(
+                $"'{config.Path}': add_bos_token is true, but bos_token {TokenizerFile.Quote(bos)} "
+                + $"is not in '{vocabPath}'")];
         }
         return new TokenizerParts(vocabulary, model, null, added, prefix, [], null);
     }
@@ -40,18 +42,25 @@ internal static class VocabularyFiles
         RequireClass(config, BertClasses, "vocab.txt");
         string path = Path.Combine(directory, "vocab.txt");
         Vocabulary vocabulary = ReadLines(path);
-        string unknown = config.Special("unk_token", "[UNK]") ?? "[UNK]";
-        int Special(string field, string token) => vocabulary.Find(token)
-            ?? throw new InvalidDataException($"'{path}': {field} '{token}' is not in the vocabulary");
-        var model = new WordPiece(vocabulary, Special("unk_token", unknown), "##", 100);
+        string unknown = Special("unk_token", "[UNK]");
+        var model = new WordPiece(vocabulary, Id("unk_token", unknown), "##", 100);
         bool lowercase = config.DoLowerCase ?? true;
         var normalizer = new BertNormalizer(
             CleanText: true, config.TokenizeChineseChars ?? true, config.StripAccents ?? lowercase, lowercase);
-        int[] prefix = [Special("cls_token", config.Special("cls_token", "[CLS]") ?? "[CLS]")];
-        int[] suffix = [Special("sep_token", config.Special("sep_token", "[SEP]") ?? "[SEP]")];
-        List<AddedToken> added = AddTokens(
-            directory, config, vocabulary, [unknown, "[CLS]", "[SEP]", "[PAD]", "[MASK]"]);
+        int[] prefix = [Id("cls_token", Special("cls_token", "[CLS]"))];
+        int[] suffix = [Id("sep_token", Special("sep_token", "[SEP]"))];
+        List<AddedToken> added = AddTokens(directory, config, vocabulary,
+        [
+            ("unk_token", "[UNK]"), ("cls_token", "[CLS]"), ("sep_token", "[SEP]"), ("pad_token", "[PAD]"),
+            ("mask_token", "[MASK]"),
+        ]);
         return new TokenizerParts(vocabulary, model, normalizer, added, prefix, suffix, unknown);
+
+        // BERT cannot do without these, so null counts as not said.
+        string Special(string field, string usual) => config.Special(field, usual) ?? usual;
+        int Id(string field, string token) => vocabulary.Find(token)
+            ?? throw new InvalidDataException(
+                $"'{path}': {field} {TokenizerFile.Quote(token)} is not in the vocabulary");
     }
 
     /// <summary>Adds one merge, given its two parts, to a table.</summary>
@@ -59,7 +68,8 @@ internal static class VocabularyFiles
         BytePairMerges merges, Vocabulary vocabulary, string left, string right, int rank, string path, string place)
     {
         int Id(string piece) => vocabulary.Find(piece)
-            ?? throw new InvalidDataException($"'{path}': {place} needs token '{piece}', which is not in the vocabulary");
+            ?? throw new InvalidDataException(
+                $"'{path}': {place} needs token {TokenizerFile.Quote(piece)}, which is not in the vocabulary");
         merges.Add(Id(left), Id(right), rank, Id(left + right));
     }
 
@@ -69,7 +79,8 @@ internal static class VocabularyFiles
         string[] parts = merge.Split(' ');
         return parts is [{ Length: > 0 } left, { Length: > 0 } right]
             ? (left, right)
-            : throw new InvalidDataException($"'{path}': {place} is '{merge}', expected two tokens and one space between");
+            : throw new InvalidDataException(
+                $"'{path}': {place} is {TokenizerFile.Quote(merge)}, expected two tokens and one space between");
     }
 
     private static BytePairMerges ReadMerges(string path, Vocabulary vocabulary)
@@ -118,10 +129,14 @@ internal static class VocabularyFiles
     // Tokens that are matched literally: the usual special ones where the vocabulary has them, those the configuration
     // names, and those added beside the vocabulary.
     private static List<AddedToken> AddTokens(
-        string directory, TokenizerConfig config, Vocabulary vocabulary, IEnumerable<string> usual)
+        string directory,
+        TokenizerConfig config,
+        Vocabulary vocabulary,
+        IEnumerable<(string Field, string Token)> usual)
     {
         var added = new List<AddedToken>(config.AddedTokens);
         added.ForEach(token => vocabulary.AddBeside(token.Content, token.Id, config.Path));
+        HashSet<string> known = [.. added.Select(token => token.Content)];
         string path = Path.Combine(directory, "added_tokens.json");
         if (File.Exists(path))
         {
@@ -129,18 +144,19 @@ internal static class VocabularyFiles
             foreach (JsonProperty entry in document.RootElement.EnumerateObject())
             {
                 string content = TokenizerFile.NameOf(entry, path, "the file");
-                if (!added.Exists(a => a.Content == content))
+                if (known.Add(content))
                 {
-                    long id = TokenizerFile.Integer(entry.Value, path, $"the id of token '{content}'");
+                    long id = TokenizerFile.Integer(entry.Value, path, "the id of an added token");
                     var token = new AddedToken(content, Vocabulary.CheckedId(id, content, path), Normalized: true);
                     vocabulary.AddBeside(content, token.Id, path);
                     added.Add(token);
                 }
             }
         }
-        foreach (string content in config.SpecialTokens.Concat(usual).Distinct())
+        IEnumerable<string> special = usual.Select(u => config.Special(u.Field, u.Token)).OfType<string>();
+        foreach (string content in config.SpecialTokens.Union(special))
         {
-            if (vocabulary.Find(content) is { } id && !added.Exists(a => a.Content == content))
+            if (vocabulary.FindAny(content) is { } id && known.Add(content))
             {
                 added.Add(new AddedToken(content, id));
             }
@@ -153,8 +169,8 @@ internal static class VocabularyFiles
         if (config.TokenizerClass is { } name && !supported.Contains(name))
         {
             throw new NotSupportedException(
-                $"'{config.Path}': tokenizer_class '{name}' cannot be read from {files}; supported there: "
-                + $"{string.Join(", ", supported)}; a tokenizer.json may work");
+                $"'{config.Path}': tokenizer_class {TokenizerFile.Quote(name)} cannot be read from {files}; "
+                + $"supported there: {string.Join(", ", supported)}; a tokenizer.json may work");
         }
     }
 }

@@ -58,8 +58,8 @@ internal sealed class WordPiece : TokenModel
         return Encoding.UTF8.GetBytes(first ? piece : continues ? piece[_prefix.Length..] : " " + piece);
     }
 
-    public override void AppendIdentity(IncrementalHash hash) => hash.AppendData(
-        Encoding.UTF8.GetBytes($"WordPiece; unknown {_unknownId}; prefix '{_prefix}'; longest word {_maxWordLength}\n"));
+    public override void AppendIdentity(IncrementalHash hash) => hash.AppendData(Encoding.UTF8.GetBytes(
+        $"WordPiece; unknown {_unknownId}; prefix '{_prefix}'; longest word {_maxWordLength}\n"));
 
     private void EncodeWord(ReadOnlySpan<char> word, Span<char> continuation, List<int> ids)
     {
@@ -119,8 +119,9 @@ internal sealed class WordPiece : TokenModel
             return rune.Value > ' ' && rune.Value < 0x7F && !char.IsAsciiLetterOrDigit((char)rune.Value);
         }
         return Rune.GetUnicodeCategory(rune)
-            is UnicodeCategory.ConnectorPunctuation or UnicodeCategory.DashPunctuation or UnicodeCategory.OpenPunctuation
-            or UnicodeCategory.ClosePunctuation or UnicodeCategory.InitialQuotePunctuation
-            or UnicodeCategory.FinalQuotePunctuation or UnicodeCategory.OtherPunctuation;
+            is UnicodeCategory.ConnectorPunctuation or UnicodeCategory.DashPunctuation
+            or UnicodeCategory.OpenPunctuation or UnicodeCategory.ClosePunctuation
+            or UnicodeCategory.InitialQuotePunctuation or UnicodeCategory.FinalQuotePunctuation
+            or UnicodeCategory.OtherPunctuation;
     }
 }
