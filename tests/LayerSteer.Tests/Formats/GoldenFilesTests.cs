@@ -158,29 +158,62 @@ public class GoldenFilesTests
     [Fact]
     public void Fortran_ordered_arrays_come_out_row_major()
     {
+        // numpy wrote score.align_embed in Fortran order; score.min_dist was computed from it.
         using TensorFile golden = TensorFile.Open(TestFiles.Golden("gpt2-topk/golden.npz"));
-        using TensorFile sae = TensorFile.Open(TestFiles.Golden("gpt2-topk/sae/autoencoder.pt"));
-        sae["decoder.weight"].ExpectShape(64, 512);
-        float[] decoder = sae["decoder.weight"].ToFloats();
-        float[] bias = sae["pre_bias"].ToFloats();
-        float[] resid = golden["p00.resid"].ToFloats(); // [layers, n, 64]
-        float[] latents = golden["p00.latents"].ToFloats(); // [n, 512]
-        float[] recon = golden["p00.recon"].ToFloats(); // [n, 64]
-        int n = (int)golden["p00.recon"].Shape[0];
-        for (int row = 0; row < n; row++)
+        golden["score.align_embed"].ExpectShape(5, 32);
+        float[] references = golden["score.ref_embed"].ToFloats(); // [16, 32]
+        float[] alignments = golden["score.align_embed"].ToFloats(); // [5, 32]
+        float[] distances = golden["score.min_dist"].ToFloats(); // [16]
+        for (int r = 0; r < distances.Length; r++)
         {
-            float[] x = resid[(((2 * n) + row) * 64)..(((2 * n) + row + 1) * 64)];
-            double mean = x.Average();
-            double std = Math.Sqrt(x.Sum(v => (v - mean) * (v - mean)) / 63);
-            for (int i = 0; i < 64; i++)
+            double nearest = double.MaxValue;
+            for (int a = 0; a < 5; a++)
             {
-                double sum = bias[i];
-                for (int f = 0; f < 512; f++)
+                double squares = 0;
+                for (int i = 0; i < 32; i++)
                 {
-                    sum += latents[(row * 512) + f] * decoder[(i * 512) + f];
+                    squares += Math.Pow(references[(r * 32) + i] - alignments[(a * 32) + i], 2);
                 }
 
-                Assert.Equal(recon[(row * 64) + i], (sum * std) + mean, 5e-5);
+                nearest = Math.Min(nearest, Math.Sqrt(squares));
+            }
+
+            Assert.Equal(distances[r], nearest, 1e-5);
+        }
+    }
+
+    [Theory]
+    [InlineData("gpt2-topk", 64, 512, 4, 2)]
+    [InlineData("gpt2-relu-sharded", 32, 96, 3, 0)]
+    [InlineData("gpt2-fp16-lastlayer", 40, 256, 3, 2)]
+    public void Autoencoders_of_the_models_reconstruct_the_residual_as_the_reference_did(
+        string folder, int dIn, int dSae, int layers, int layer)
+    {
+        using TensorFile golden = TensorFile.Open(TestFiles.Golden($"{folder}/golden.npz"));
+        using TensorFile sae = TensorFile.Open(TestFiles.Golden($"{folder}/sae/autoencoder.pt"));
+        bool normalize = Equals(sae.Values.GetValueOrDefault("activation"), "TopK");
+        sae["decoder.weight"].ExpectShape(dIn, dSae);
+        int n = (int)golden["p00.recon"].Shape[0];
+        golden["p00.resid"].ExpectShape(layers, n, dIn);
+        float[] decoder = sae["decoder.weight"].ToFloats();
+        float[] bias = sae["pre_bias"].ToFloats();
+        float[] resid = golden["p00.resid"].ToFloats();
+        float[] latents = golden["p00.latents"].ToFloats(); // [n, dSae]
+        float[] recon = golden["p00.recon"].ToFloats(); // [n, dIn]
+        for (int row = 0; row < n; row++)
+        {
+            float[] x = resid[(((layer * n) + row) * dIn)..(((layer * n) + row + 1) * dIn)];
+            double mean = normalize ? x.Average() : 0;
+            double std = normalize ? Math.Sqrt(x.Sum(v => (v - mean) * (v - mean)) / (dIn - 1)) : 1;
+            for (int i = 0; i < dIn; i++)
+            {
+                double sum = bias[i];
+                for (int f = 0; f < dSae; f++)
+                {
+                    sum += latents[(row * dSae) + f] * decoder[(i * dSae) + f];
+                }
+
+                Assert.Equal(recon[(row * dIn) + i], (sum * std) + mean, Tolerance);
             }
         }
     }

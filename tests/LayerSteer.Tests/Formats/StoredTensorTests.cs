@@ -30,7 +30,7 @@ public class StoredTensorTests
                     return part.AsSpan().SequenceEqual(expected.AsSpan(start))
                         && file["x"].ToFloats().AsSpan().SequenceEqual(expected);
                 },
-                iter: 300,
+                iter: 150,
                 threads: 1);
     }
 
