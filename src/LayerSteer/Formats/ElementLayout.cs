@@ -146,6 +146,7 @@ internal sealed class ElementLayout
         return strides;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static unsafe void CopyRow<T>(byte* source, long stride, Span<T> destination)
         where T : unmanaged
     {
@@ -163,6 +164,7 @@ internal sealed class ElementLayout
 
     // A transposed matrix read row by row would touch a new cache line and page for every element; in square blocks each
     // line that is loaded is used up.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static unsafe void CopyRows<T>(
         byte* source, long rowStride, long columnStride, int rows, int columns, Span<T> destination)
         where T : unmanaged

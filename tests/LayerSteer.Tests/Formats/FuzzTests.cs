@@ -33,18 +33,18 @@ public class FuzzTests
         byte[] pickle = Pickle(Dict(
             ("a", Tensor(Storage("0", "FloatStorage", 6), 0, [3, 2], [1, 3])), ("k", Int(7)), ("d", Dict(("s", Text("t"))))));
         byte[] npy = ZipBytes.NpyFloats("(2, 3)", 1, 2, 3, 4, 5, 6);
-        Fuzz(Archive(pickle, ("0", six)), rounds: 1500, seed: 2);
+        Fuzz(Archive(pickle, ("0", six)), rounds: 700, seed: 2);
         Fuzz(
             Legacy(
                 Pickle(Dict(("a", Tensor(Storage("0", "FloatStorage", 6), 0, [3, 2], [1, 3])))), ("0", 6, six)),
-            rounds: 1500,
+            rounds: 700,
             seed: 3);
-        Fuzz(npy, rounds: 1000, seed: 4);
-        Fuzz(ZipBytes.Build(new ZipPart("x.npy", npy) { Method = 8 }, new ZipPart("y.npy", npy)), rounds: 1500, seed: 5);
+        Fuzz(npy, rounds: 700, seed: 4);
+        Fuzz(ZipBytes.Build(new ZipPart("x.npy", npy) { Method = 8 }, new ZipPart("y.npy", npy)), rounds: 700, seed: 5);
         Fuzz(
             SafetensorsReaderTests.Build(
                 """{"__metadata__":{"a":"b"},"x":{"dtype":"F32","shape":[2,3],"data_offsets":[0,24]}}""", six),
-            rounds: 1500,
+            rounds: 700,
             seed: 6);
     }
 
@@ -53,6 +53,7 @@ public class FuzzTests
         using var folder = new TempFolder();
         var random = new Random(seed);
         string path = folder.File("fuzz");
+        int refused = 0;
         for (int round = 0; round < rounds; round++)
         {
             File.WriteAllBytes(path, Damaged(original, random));
@@ -68,11 +69,15 @@ public class FuzzTests
             }
             catch (Exception e) when (e is InvalidDataException or NotSupportedException)
             {
-                Assert.NotEmpty(e.Message);
+                Assert.DoesNotContain('\n', e.Message);
+                refused++;
             }
 
             Assert.InRange(GC.GetAllocatedBytesForCurrentThread() - before, 0, MostBytes);
         }
+
+        // Undamaged copies and flipped data are read, so neither outcome may be the only one.
+        Assert.InRange(refused, rounds / 10, rounds - 1);
     }
 
     private static byte[] Damaged(byte[] original, Random random)

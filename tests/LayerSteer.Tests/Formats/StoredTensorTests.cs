@@ -48,10 +48,8 @@ public class StoredTensorTests
         using TensorFile file = TensorFile.Open(folder.Write("wide.pt", Archive(pickle, ("0", data))));
         long[] values = new long[300 * 5000];
         file["x"].ReadInt64(0, values);
-        for (int i = 0; i < values.Length; i++)
-        {
-            Assert.Equal((((i % 5000) * 300) + (i / 5000)) % 30011, values[i]);
-        }
+        IEnumerable<long> expected = Enumerable.Range(0, values.Length).Select(i => (((i % 5000) * 300L) + (i / 5000)) % 30011);
+        Assert.True(values.AsSpan().SequenceEqual(expected.ToArray()));
     }
 
     [Fact]
