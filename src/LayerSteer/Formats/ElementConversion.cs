@@ -5,7 +5,7 @@ using System.Runtime.Intrinsics;
 namespace LayerSteer.Formats;
 
 /// <summary>
-/// Turns raw elements into float32 or int64. Half and bfloat16 take a vector path: they are what model checkpoints hold.
+/// Turns raw elements into float32 or int64. Half and bfloat16, which model checkpoints hold, have a vector path.
 /// <code>
 /// bf16:  the 16 bits are the upper half of the float
 /// f16:   |h| shifted to the float's fields, times 2^112 to correct the exponent's bias (exact, subnormals included);

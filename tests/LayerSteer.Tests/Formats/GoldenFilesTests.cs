@@ -15,7 +15,8 @@ public class GoldenFilesTests
     [InlineData("openai-topk-identity", true, TensorType.F32)]
     [InlineData("openai-relu", false, TensorType.F32)]
     [InlineData("openai-relu-noname", false, TensorType.F32)]
-    public void OpenAI_checkpoints_give_the_values_that_the_reference_computed(string folder, bool normalize, TensorType type)
+    public void OpenAI_checkpoints_give_the_values_that_the_reference_computed(
+        string folder, bool normalize, TensorType type)
     {
         using TensorFile file = TensorFile.Open(TestFiles.Golden($"sae-formats/{folder}/autoencoder.pt"));
         using TensorFile golden = TensorFile.Open(TestFiles.Golden("sae-formats/golden.npz"));

@@ -60,8 +60,12 @@ public class NpyReaderTests
     }
 
     [Theory]
-    [InlineData("{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }", "is F32 [2], which takes 8 bytes, but holds 4")]
-    [InlineData("{'descr': '<f4', 'fortran_order': False, 'shape': (), 'x': 1}", "has the unexpected or repeated header key x")]
+    [InlineData(
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (2,), }",
+        "is F32 [2], which takes 8 bytes, but holds 4")]
+    [InlineData(
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (), 'x': 1}",
+        "has the unexpected or repeated header key x")]
     [InlineData("{'descr': '<f4', 'descr': '<f4', 'shape': ()}", "has the unexpected or repeated header key descr")]
     [InlineData(
         "{'descr': '<f4', 'shape': ()}",
@@ -72,9 +76,13 @@ public class NpyReaderTests
     [InlineData(
         "{'descr': '<f4', 'fortran_order': False, 'shape': (4611686018427387904,)}",
         "has the impossible shape [4611686018427387904]")]
-    [InlineData("{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}", "has a header that cannot be read at '-1,)}")]
+    [InlineData(
+        "{'descr': '<f4', 'fortran_order': False, 'shape': (-1,)}",
+        "has a header that cannot be read at '-1,)}")]
     [InlineData("__import__('os').system('id')", "has a header that cannot be read at '__import__('os')'")]
-    [InlineData("{'descr': '<f4', 'fortran_order': exit(), 'shape': ()}", "has a header that cannot be read at 'exit(), 'shape':'")]
+    [InlineData(
+        "{'descr': '<f4', 'fortran_order': exit(), 'shape': ()}",
+        "has a header that cannot be read at 'exit(), 'shape':'")]
     [InlineData("{'descr': '<f4'+'', 'shape': ()}", "has a header that cannot be read at '+'', 'shape': ()'")]
     [InlineData("{'descr': '<f4', 'fortran_order': False, 'shape': ()} + 1", "has a header that cannot be read at")]
     [InlineData("{'descr': '<f\\x34', 'shape': ()}", "has a header that cannot be read at ''<f\\x34', 'shape'")]

@@ -40,7 +40,8 @@ public class SafetensorsReaderTests
     [InlineData(9, "'evil.safetensors': declares a header of 9 bytes, but 8 bytes follow (at most 100000000 are read)")]
     [InlineData(
         -1,
-        "'evil.safetensors': declares a header of 18446744073709551615 bytes, but 8 bytes follow (at most 100000000 are read)")]
+        "'evil.safetensors': declares a header of 18446744073709551615 bytes, but 8 bytes follow " +
+        "(at most 100000000 are read)")]
     public void A_header_that_reaches_beyond_the_file_is_refused(long length, string message)
     {
         using var folder = new TempFolder();
@@ -57,14 +58,17 @@ public class SafetensorsReaderTests
     [InlineData("""{"__metadata__":{"a":"1","a":"2"}}""", "the name a occurs twice")]
     [InlineData("""{"a":{"dtype":"F32","shape":[1]}}""", "tensor a needs dtype, shape and two data_offsets")]
     [InlineData(
-        """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":1}}""", "tensor a has an unexpected, repeated or wrong x")]
+        """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4],"x":1}}""",
+        "tensor a has an unexpected, repeated or wrong x")]
     [InlineData(
         """{"a":{"dtype":"F32","dtype":"F32","shape":[1],"data_offsets":[0,4]}}""",
         "tensor a has an unexpected, repeated or wrong dtype")]
     [InlineData(
-        """{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}""", "tensor a has a shape that is not a short list of sizes")]
+        """{"a":{"dtype":"F32","shape":[-1],"data_offsets":[0,4]}}""",
+        "tensor a has a shape that is not a short list of sizes")]
     [InlineData(
-        """{"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}""", "tensor a has a shape that is not a short list of sizes")]
+        """{"a":{"dtype":"F32","shape":[1.5],"data_offsets":[0,4]}}""",
+        "tensor a has a shape that is not a short list of sizes")]
     [InlineData(
         """{"a":{"dtype":"F32","shape":[9999999999,9999999999],"data_offsets":[0,4]}}""",
         "tensor a has the impossible shape [9999999999, 9999999999]")]
@@ -72,7 +76,8 @@ public class SafetensorsReaderTests
         """{"a":{"dtype":"F32","shape":[4611686018427387904],"data_offsets":[0,4]}}""",
         "tensor a has the impossible shape [4611686018427387904]")]
     [InlineData(
-        """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}""",
+        """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},""" +
+        """ "a":{"dtype":"F32","shape":[1],"data_offsets":[4,8]}}""",
         "has two header entries a")]
     [InlineData(
         """{"a":{"dtype":"F32","shape":[2],"data_offsets":[0,4]}}""",
@@ -81,10 +86,12 @@ public class SafetensorsReaderTests
         """{"a":{"dtype":"F32","shape":[1],"data_offsets":[4,0]}}""",
         "tensor a is F32 [1], which takes 4 bytes, but its data_offsets are [4, 0]")]
     [InlineData(
-        """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}}""",
+        """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},""" +
+        """ "b":{"dtype":"F32","shape":[1],"data_offsets":[2,6]}}""",
         "tensor b begins at byte 2 of the data, expected 4: it overlaps another tensor")]
     [InlineData(
-        """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},"b":{"dtype":"F32","shape":[1],"data_offsets":[6,10]}}""",
+        """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]},""" +
+        """ "b":{"dtype":"F32","shape":[1],"data_offsets":[6,10]}}""",
         "tensor b begins at byte 6 of the data, expected 4: there is a hole before it")]
     [InlineData(
         """{"a":{"dtype":"F32","shape":[1],"data_offsets":[0,4]}}""",

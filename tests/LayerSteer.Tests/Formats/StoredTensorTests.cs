@@ -13,7 +13,8 @@ public class StoredTensorTests
     {
         using var folder = new TempFolder();
         string[] types = ["FloatStorage", "HalfStorage", "LongStorage", "CharStorage"];
-        Gen.Select(Gen.Int[1, 70], Gen.Int[1, 70], Gen.Int[1, 4], Gen.Int[0, 5], Gen.Int[0, 3], Gen.Int[0, 3], Gen.Int[0, 20000])
+        Gen<int> size = Gen.Int[1, 70];
+        Gen.Select(size, size, Gen.Int[1, 4], Gen.Int[0, 5], Gen.Int[0, 3], Gen.Int[0, 3], Gen.Int[0, 20000])
             .Sample(
                 (rows, columns, planes, order, type, offset, start) =>
                 {
@@ -48,8 +49,9 @@ public class StoredTensorTests
         using TensorFile file = TensorFile.Open(folder.Write("wide.pt", Archive(pickle, ("0", data))));
         long[] values = new long[300 * 5000];
         file["x"].ReadInt64(0, values);
-        IEnumerable<long> expected = Enumerable.Range(0, values.Length).Select(i => (((i % 5000) * 300L) + (i / 5000)) % 30011);
-        Assert.True(values.AsSpan().SequenceEqual(expected.ToArray()));
+        long[] expected = [.. Enumerable.Range(0, values.Length)
+            .Select(i => (((i % 5000) * 300L) + (i / 5000)) % 30011)];
+        Assert.True(values.AsSpan().SequenceEqual(expected));
     }
 
     [Fact]
@@ -64,8 +66,9 @@ public class StoredTensorTests
         float[] tail = new float[7];
         for (int i = 0; i < 65536; i++)
         {
-            Assert.Equal((float)BitConverter.UInt16BitsToHalf((ushort)i), halves[i]);
-            Assert.Equal(float.IsNegative((float)BitConverter.UInt16BitsToHalf((ushort)i)), float.IsNegative(halves[i]));
+            float half = (float)BitConverter.UInt16BitsToHalf((ushort)i);
+            Assert.Equal(half, halves[i]);
+            Assert.Equal(float.IsNegative(half), float.IsNegative(halves[i]));
             Assert.Equal((uint)i << 16, BitConverter.SingleToUInt32Bits(brains[i]));
         }
 

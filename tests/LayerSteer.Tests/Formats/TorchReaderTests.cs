@@ -67,8 +67,8 @@ public class TorchReaderTests
         using var folder = new TempFolder();
         byte[] Short(string text) => Concat([0x8C, (byte)text.Length], Ascii(text));
         byte[] pickle = Concat(
-            [0x80, 4, 0x95], U64(0), Short("collections"), [0x94], Short("OrderedDict"), [0x94, 0x93, 0x94], Ascii(")R"),
-            Short("k"), Int(7), Ascii("s."));
+            [0x80, 4, 0x95], U64(0), Short("collections"), [0x94], Short("OrderedDict"), [0x94, 0x93, 0x94],
+            Ascii(")R"), Short("k"), Int(7), Ascii("s."));
         using TensorFile file = TensorFile.Open(folder.Write("ok.pt", Archive(pickle)));
         Assert.Equal(7L, file.Values["k"]);
     }
@@ -83,7 +83,8 @@ public class TorchReaderTests
                 Tuple(Text("v"), Int(2), Int(3))),
             Ascii("Q"));
         byte[] Whole(string key, string type, long length) => Concat(
-            Tuple(Text("storage"), Global("torch", type), Text(key), Text("cuda:0"), Int(length), Ascii("N")), Ascii("Q"));
+            Tuple(Text("storage"), Global("torch", type), Text(key), Text("cuda:0"), Int(length), Ascii("N")),
+            Ascii("Q"));
         byte[] root = Pickle(Dict(
             ("x", Tensor(Whole("a", "FloatStorage", 6), 2, [2, 2], [2, 1])),
             ("y", Tensor(Whole("a", "FloatStorage", 6), 0, [3], [2])),
@@ -181,13 +182,16 @@ public class TorchReaderTests
         },
         {
             "has a tensor size that is not an integer",
-            Pickle(Global("torch._utils", "_rebuild_tensor"), Tuple(SixStorage, Int(0), Tuple(Text("a")), Ascii(")")), Ascii("R"))
+            Pickle(
+                Global("torch._utils", "_rebuild_tensor"),
+                Tuple(SixStorage, Int(0), Tuple(Text("a")), Ascii(")")),
+                Ascii("R"))
         },
         {
             "names the storage 0 with two types or lengths",
             Pickle(Tuple(SixStorage, Storage("0", "LongStorage", 3)))
         },
-        { "holds something at 'a' that is neither a tensor nor a plain value", Pickle(Dict(("a", SixStorage))) },
+        { "holds what is neither a tensor nor a plain value at 'a'", Pickle(Dict(("a", SixStorage))) },
     };
 
     [Theory]
@@ -205,17 +209,27 @@ public class TorchReaderTests
         { "tensor x of shape [7] with offset 0 and strides [1] reaches beyond storage 0 of 6 elements", 0, [7], [1] },
         { "tensor x of shape [] with offset 6 and strides [] reaches beyond storage 0 of 6 elements", 6, [], [] },
         { "tensor x of shape [0] with offset 7 and strides [1] reaches beyond storage 0 of 6 elements", 7, [0], [1] },
-        { "tensor x of shape [2, 3] with offset 1 and strides [3, 1] reaches beyond storage 0 of 6 elements", 1, [2, 3], [3, 1] },
         {
-            "tensor x of shape [3, 3] with offset 0 and strides [4611686018427387904, 4611686018427387904] reaches beyond " +
-            "storage 0 of 6 elements",
+            "tensor x of shape [2, 3] with offset 1 and strides [3, 1] reaches beyond storage 0 of 6 elements",
+            1,
+            [2, 3],
+            [3, 1]
+        },
+        {
+            "tensor x of shape [3, 3] with offset 0 and strides [4611686018427387904, 4611686018427387904] " +
+            "reaches beyond storage 0 of 6 elements",
             0,
             [3, 3],
             [1L << 62, 1L << 62]
         },
         { "tensor x of shape [-1] has an impossible size", 0, [-1], [1] },
         { "tensor x of shape [1099511627776] has an impossible size", 0, [1L << 40], [0] },
-        { "tensor x of shape [1099511627775, 1099511627775] has an impossible size", 0, [(1L << 40) - 1, (1L << 40) - 1], [0, 0] },
+        {
+            "tensor x of shape [1099511627775, 1099511627775] has an impossible size",
+            0,
+            [(1L << 40) - 1, (1L << 40) - 1],
+            [0, 0]
+        },
         { "tensor x of shape [2] has a negative offset or stride", -1, [2], [1] },
         { "tensor x of shape [2] has a negative offset or stride", 3, [2], [-1] },
         { "tensor x of shape [2] has 2 strides", 0, [2], [1, 1] },
@@ -237,7 +251,8 @@ public class TorchReaderTests
         using var folder = new TempFolder();
         byte[] pickle = Pickle(Dict(("x", Tensor(SixStorage, 0, [1L << 39], [0]))));
         Assert.Equal(
-            "'evil.pt': tensor x of shape [549755813888] repeats the 6 elements of its storage; save a contiguous copy instead",
+            "'evil.pt': tensor x of shape [549755813888] repeats the 6 elements of its storage; " +
+            "save a contiguous copy instead",
             folder.Refusal<NotSupportedException>(Name, Archive(pickle, ("0", Six))));
     }
 
@@ -273,7 +288,7 @@ public class TorchReaderTests
         using var folder = new TempFolder();
         byte[] pickle = Pickle(Ascii("}q\u0001"), Text("a"), Ascii("h\u0001s"));
         Assert.Equal(
-            "'evil.pt': the pickle nests more than 32 levels at 'a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a.a'",
+            $"'evil.pt': the pickle nests more than 32 levels at 'a{string.Concat(Enumerable.Repeat(".a", 31))}'",
             folder.Refusal<InvalidDataException>(Name, Archive(pickle)));
     }
 

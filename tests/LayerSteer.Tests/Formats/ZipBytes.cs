@@ -58,10 +58,11 @@ internal static class ZipBytes
             byte[] localName = Ascii(part.LocalName ?? part.Name);
             long offset = part.Offset ?? body.Count;
             body.AddRange(Concat(
-                U32(0x04034B50), common, U16(localName.Length), U16(part.LocalExtra.Length), localName, part.LocalExtra, stored));
+                U32(0x04034B50), common, U16(localName.Length), U16(part.LocalExtra.Length),
+                localName, part.LocalExtra, stored));
             central.AddRange(Concat(
-                U32(0x02014B50), U16(20), common, U16(name.Length), U16(part.CentralExtra.Length), U16(0), U16(0), U16(0),
-                U32(0), U32(offset), name, part.CentralExtra));
+                U32(0x02014B50), U16(20), common, U16(name.Length), U16(part.CentralExtra.Length),
+                U16(0), U16(0), U16(0), U32(0), U32(offset), name, part.CentralExtra));
         }
 
         return Concat([.. body], [.. central], End(parts.Length, central.Count, body.Count));

@@ -17,7 +17,8 @@ public class ZipDirectoryTests
     {
         using var folder = new TempFolder();
         byte[] zip = ZipBytes.Build(
-            Array with { Method = method, LocalExtra = Concat(Ascii("FB"), U16(3), [0, 0, 0]) }, Array with { Name = "dir/y.npy" });
+            Array with { Method = method, LocalExtra = Concat(Ascii("FB"), U16(3), [0, 0, 0]) },
+            Array with { Name = "dir/y.npy" });
         using TensorFile file = TensorFile.Open(folder.Write("a.npz", zip));
         Assert.Equal(["x", "dir/y"], file.Tensors.Keys);
         Assert.Equal([1f, 2f], file["x"].ToFloats());
@@ -40,12 +41,13 @@ public class ZipDirectoryTests
     public void A_bomb_is_refused_before_it_is_inflated()
     {
         using var folder = new TempFolder();
-        byte[] zeros = ZipBytes.Npy("{'descr': '|u1', 'fortran_order': False, 'shape': (100000000,), }", new byte[100_000_000]);
+        byte[] zeros = ZipBytes.Npy(
+            "{'descr': '|u1', 'fortran_order': False, 'shape': (100000000,), }", new byte[100_000_000]);
         byte[] zip = ZipBytes.Build(new ZipPart("x.npy", zeros) { Method = 8 });
         long most = (64L << 20) + (zip.Length * 200L);
         Assert.Equal(
-            $"'evil.npz': its entries up to x.npy would inflate to more than {most} bytes from a file of {zip.Length}; " +
-            "it is refused as a zip bomb",
+            $"'evil.npz': its entries up to x.npy would inflate to more than {most} bytes from a file of " +
+            $"{zip.Length}; it is refused as a zip bomb",
             folder.Refusal<InvalidDataException>(Name, zip));
     }
 
@@ -55,7 +57,11 @@ public class ZipDirectoryTests
         using var folder = new TempFolder();
         ZipPart part = new("", []) { Method = 8, LocalData = [3, 0], Length = 1 << 25 };
         byte[] zip = ZipBytes.Build(part with { Name = "a" }, part with { Name = "b" }, part with { Name = "c" });
-        Assert.Contains("its entries up to c would inflate", folder.Refusal<InvalidDataException>(Name, zip), StringComparison.Ordinal);
+        long most = (64L << 20) + (zip.Length * 200L);
+        Assert.Equal(
+            $"'evil.npz': its entries up to c would inflate to more than {most} bytes from a file of {zip.Length}; " +
+            "it is refused as a zip bomb",
+            folder.Refusal<InvalidDataException>(Name, zip));
     }
 
     [Theory]
@@ -67,9 +73,8 @@ public class ZipDirectoryTests
         string shape = $"({(declared - 64) / 4},)";
         byte[] npy = ZipBytes.Npy($"{{'descr':'<f4','fortran_order':False,'shape':{shape}}}", new byte[200 - 64]);
         Assert.Equal(200, npy.Length);
-        Assert.Equal(
-            $"'evil.npz': entry x.npy {message}",
-            folder.Refusal<InvalidDataException>(Name, ZipBytes.Build(new ZipPart("x.npy", npy) { Method = 8, Length = declared })));
+        byte[] zip = ZipBytes.Build(new ZipPart("x.npy", npy) { Method = 8, Length = declared });
+        Assert.Equal($"'evil.npz': entry x.npy {message}", folder.Refusal<InvalidDataException>(Name, zip));
     }
 
     [Fact]
@@ -90,15 +95,19 @@ public class ZipDirectoryTests
     {
         using var folder = new TempFolder();
         byte[] inner = Concat(
-            U32(0x04034B50), U16(20), U16(0), U16(0), U32(0), U32(0), U32(1), U32(1), U16(5), U16(0), Ascii("y.npy"), [0]);
+            U32(0x04034B50), U16(20), U16(0), U16(0), U32(0), U32(0), U32(1), U32(1), U16(5), U16(0),
+            Ascii("y.npy"), [0]);
         byte[] zip = ZipBytes.Build(new ZipPart("x.npy", inner), new ZipPart("y.npy", [0]) { Offset = 30 + 5 });
-        Assert.Equal("'evil.npz': the zip entries x.npy and y.npy overlap", folder.Refusal<InvalidDataException>(Name, zip));
+        Assert.Equal(
+            "'evil.npz': the zip entries x.npy and y.npy overlap", folder.Refusal<InvalidDataException>(Name, zip));
     }
 
     [Theory]
     [InlineData("x.npy", "the zip archive has two entries x.npy")]
     [InlineData("../x.npy", "the zip archive has an entry named '../x.npy'; names must stay inside the archive")]
-    [InlineData("a/../../x.npy", "the zip archive has an entry named 'a/../../x.npy'; names must stay inside the archive")]
+    [InlineData(
+        "a/../../x.npy",
+        "the zip archive has an entry named 'a/../../x.npy'; names must stay inside the archive")]
     [InlineData("/x.npy", "the zip archive has an entry named '/x.npy'; names must stay inside the archive")]
     [InlineData("a\\x.npy", "the zip archive has an entry named 'a\\x.npy'; names must stay inside the archive")]
     [InlineData("C:x.npy", "the zip archive has an entry named 'C:x.npy'; names must stay inside the archive")]
@@ -139,7 +148,8 @@ public class ZipDirectoryTests
             folder.Refusal<InvalidDataException>(Name, ZipBytes.Build(Array with { LocalName = "y.npy" })));
         Assert.Equal(
             "'evil.npz': entry x.npy of 5000 bytes at 35 reaches beyond byte 171",
-            folder.Refusal<InvalidDataException>(Name, ZipBytes.Build(Array with { Compressed = 5000, Length = 5000 })));
+            folder.Refusal<InvalidDataException>(
+                Name, ZipBytes.Build(Array with { Compressed = 5000, Length = 5000 })));
         Assert.Equal(
             "'evil.npz': entry x.npy is stored in 136 bytes but declares 5000",
             folder.Refusal<InvalidDataException>(Name, ZipBytes.Build(Array with { Length = 5000 })));
@@ -171,10 +181,12 @@ public class ZipDirectoryTests
             "'evil.npz': the zip archive has no end record; the file is cut short or was changed",
             folder.Refusal<InvalidDataException>(Name, Concat(zip, [0])));
         Assert.Equal(
-            $"'evil.npz': the zip directory of 1 entries in 99999 bytes at {central} does not fit before byte {body.Length}",
+            $"'evil.npz': the zip directory of 1 entries in 99999 bytes at {central} does not fit " +
+            $"before byte {body.Length}",
             folder.Refusal<InvalidDataException>(Name, Concat(body, ZipBytes.End(1, 99999, central))));
         Assert.Equal(
-            $"'evil.npz': the zip directory of 2 entries in 51 bytes at {central} does not fit before byte {body.Length}",
+            $"'evil.npz': the zip directory of 2 entries in 51 bytes at {central} does not fit " +
+            $"before byte {body.Length}",
             folder.Refusal<InvalidDataException>(Name, Concat(body, ZipBytes.End(2, 51, central))));
         Assert.Equal(
             "'evil.npz': 51 bytes follow the last of 0 entries in the zip directory",
@@ -184,7 +196,8 @@ public class ZipDirectoryTests
             folder.Refusal<InvalidDataException>(Name, Concat(body, ZipBytes.End(1, 61, central - 10))));
         zip[body.Length + 4] = 1;
         Assert.Equal(
-            "'evil.npz': zip archives of several volumes cannot be read", folder.Refusal<NotSupportedException>(Name, zip));
+            "'evil.npz': zip archives of several volumes cannot be read",
+            folder.Refusal<NotSupportedException>(Name, zip));
     }
 
     [Fact]
@@ -195,7 +208,8 @@ public class ZipDirectoryTests
         int central = body.Length - 51;
         byte[] Wide(long count, long recordAt) => Concat(
             body,
-            Concat(U32(0x06064B50), U64(44), U16(45), U16(45), U32(0), U32(0), U64(count), U64(count), U64(51), U64(central)),
+            Concat(U32(0x06064B50), U64(44), U16(45), U16(45), U32(0), U32(0)),
+            Concat(U64(count), U64(count), U64(51), U64(central)),
             Concat(U32(0x07064B50), U32(0), U64(recordAt), U32(1)),
             ZipBytes.End(1, 51, central));
         using (TensorFile file = TensorFile.Open(folder.Write("a.npz", Wide(1, body.Length))))
