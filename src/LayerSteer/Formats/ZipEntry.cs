@@ -28,7 +28,7 @@ internal sealed class ZipEntry
     /// <summary>Uncompressed bytes.</summary>
     public long Length { get; }
 
-    /// <summary>The uncompressed bytes: in place where stored, inflated (and checked by CRC) on first use otherwise.</summary>
+    /// <summary>The uncompressed bytes: in place where stored, else inflated and checked by CRC on first use.</summary>
     public ByteRange Bytes { get; }
 
     /// <summary>The first bytes, at most all of them, without inflating the rest.</summary>
