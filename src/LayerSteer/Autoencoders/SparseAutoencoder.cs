@@ -1,7 +1,6 @@
 using LayerSteer.Formats;
 using LayerSteer.Models;
 using LayerSteer.Numerics;
-using NativeBuffer = LayerSteer.Numerics.NativeBuffer;
 
 namespace LayerSteer.Autoencoders;
 

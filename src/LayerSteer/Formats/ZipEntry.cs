@@ -53,17 +53,17 @@ internal sealed class ZipEntry
         return start;
     }
 
-    private unsafe NativeBuffer InflateAll()
+    private unsafe InflatedBytes InflateAll()
     {
-        NativeBuffer? buffer = null;
+        InflatedBytes? buffer = null;
         try
         {
             using PinnedBytes pinned = _stored.Pin();
-            buffer = new NativeBuffer(Length);
+            buffer = new InflatedBytes(Length);
             byte* target = (byte*)buffer.DangerousGetHandle();
             Inflate(pinned.Pointer, target, Length);
             CheckCrc(target);
-            NativeBuffer whole = buffer;
+            InflatedBytes whole = buffer;
             buffer = null;
             return whole;
         }
