@@ -91,7 +91,7 @@ internal sealed class SamplingArguments
     private SamplerOptions Sampling(ParseResult parse)
     {
         ulong seed = parse.GetValue(_seed);
-        if (parse.GetValue(_picks) is { } picks)
+        if (parse.GetValue(_picks) is { Length: > 0 } picks)
         {
             return new SamplerOptions { Kind = SamplingKind.Picks, Picks = picks, Seed = seed };
         }

@@ -125,9 +125,9 @@ internal sealed class SteeringArguments
             return steerer.Plan(options);
         }
 
-        string[]? scores = parse.GetValue(_scores);
+        string[] scores = parse.GetValue(_scores) ?? [];
         string? topic = parse.GetValue(_topic);
-        if (scores is null == topic is null)
+        if (scores.Length == 0 == topic is null)
         {
             throw new ArgumentException(
                 $"method {SteeringMethods.NameOf(options.Method)} needs scores: give either --scores or --topic");
@@ -146,7 +146,7 @@ internal sealed class SteeringArguments
         }
 
         var read = new List<LatentScores>();
-        for (int i = 0; i < scores!.Length; i++)
+        for (int i = 0; i < scores.Length; i++)
         {
             SteeringSite site = steerer.Sites[Math.Min(i, steerer.Sites.Count - 1)];
             read.Add(LatentScores.ReadCsv(scores[i], site.Autoencoder.DSae));
