@@ -1,3 +1,4 @@
+using System.Globalization;
 using LayerSteer.Formats;
 using LayerSteer.Numerics;
 
@@ -108,7 +109,10 @@ public static class OpenAiAutoencoder
     /// <summary>k as a number, or as a tensor of one element.</summary>
     private static long ReadK(TensorFile file)
     {
-        if (file.Values.TryGetValue("activation_state_dict.k", out object? value) && value is long k)
+        // A safetensors file holds its k as text, since its metadata holds nothing else.
+        if (file.Values.TryGetValue("activation_state_dict.k", out object? value)
+            && (value is long || value is string)
+            && long.TryParse(Convert.ToString(value, CultureInfo.InvariantCulture), NumberStyles.None, CultureInfo.InvariantCulture, out long k))
         {
             return k;
         }
