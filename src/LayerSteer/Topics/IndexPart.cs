@@ -6,7 +6,7 @@ namespace LayerSteer.Topics;
 /// <summary>
 /// One part folder of an index, "part-000000-000063": the prompts that were appended together, as three Parquet files.
 /// prompts(id, digest, tokens, embedding), activations(prompt, latent, sum, max, count) sorted by prompt and latent, and
-/// latents(latent, tokens_active, sum, sum_of_squares, max, prompts_active) over the prompts of the part.
+/// latents(latent, tokens_active, sum, sum_of_squares, max, prompts_active) over the prompts of the part; and their sums.
 /// </summary>
 internal sealed record IndexPart
 {
@@ -144,6 +144,7 @@ internal sealed record IndexPart
             ParquetTable.WriteColumn<float>(rows, fields[4], [.. Statistics.Select(l => l.Max)]);
             ParquetTable.WriteColumn<int>(rows, fields[5], [.. Statistics.Select(l => l.PromptsActive)]);
         });
+        PartSums.Write(temporary);
         Directory.Move(temporary, Path.Combine(index, Name));
     }
 

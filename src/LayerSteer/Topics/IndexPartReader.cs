@@ -24,12 +24,13 @@ internal static class IndexPartReader
         }
     }
 
-    /// <summary>The ids that an index already holds, from the prompts files alone.</summary>
+    /// <summary>The ids that an index already holds; the files must be whole, but only the ids are read.</summary>
     public static HashSet<int> ReadIds(string index, IndexManifest manifest)
     {
         var ids = new HashSet<int>();
         foreach (string folder in IndexPart.Folders(index))
         {
+            PartSums.Check(folder);
             using ParquetTable prompts = OpenPrompts(folder, manifest);
             AddIds(folder, ReadIds(folder, prompts, manifest), ids);
         }
@@ -38,6 +39,7 @@ internal static class IndexPartReader
 
     private static IndexPart Read(string folder, IndexManifest manifest)
     {
+        PartSums.Check(folder);
         using ParquetTable prompts = OpenPrompts(folder, manifest);
         int[] ids = ReadIds(folder, prompts, manifest);
         string[] digests = prompts.Strings("digest");
@@ -46,7 +48,7 @@ internal static class IndexPartReader
 
         string path = Path.Combine(folder, IndexPart.ActivationsFile);
         using ParquetTable activations = ParquetTable.Open(path);
-        Believable(path, activations.RowCountLong, Math.Min((long)ids.Length * manifest.DSae, LargestPart));
+        Believable(path, activations.RowCount, Math.Min((long)ids.Length * manifest.DSae, LargestPart));
         int[] rowStarts = RowStarts(path, ids, activations.Column<int>("prompt"));
         var part = new IndexPart
         {
@@ -73,7 +75,7 @@ internal static class IndexPartReader
         ParquetTable prompts = ParquetTable.Open(path);
         try
         {
-            Believable(path, prompts.RowCountLong, manifest.PromptCount);
+            Believable(path, prompts.RowCount, manifest.PromptCount);
             return prompts;
         }
         catch
@@ -161,7 +163,7 @@ internal static class IndexPartReader
     {
         string path = Path.Combine(folder, IndexPart.LatentsFile);
         using ParquetTable table = ParquetTable.Open(path);
-        Believable(path, table.RowCountLong, manifest.DSae);
+        Believable(path, table.RowCount, manifest.DSae);
         int[] latents = table.Column<int>("latent");
         long[] tokens = table.Column<long>("tokens_active");
         double[] sums = table.Column<double>("sum");

@@ -88,6 +88,7 @@ public sealed class HostileIndexTests
         IndexPart.From([_prompts[0] with { Id = 9 }]).Write(folder.Root);
         File.Copy(
             folder["part-000009-000009/activations.parquet"], folder[$"a/{PartName}/activations.parquet"], overwrite: true);
+        PartSums.Write(folder[$"a/{PartName}"]);
 
         var error = Assert.Throws<InvalidDataException>(() => ReferenceIndex.Open(folder["a"]));
 
@@ -102,6 +103,7 @@ public sealed class HostileIndexTests
         using var folder = new TemporaryFolder();
         SampleIndex.Build(folder.Root, SampleIndex.Manifest(_prompts), _prompts, 6);
         File.Copy(folder[$"{PartName}/latents.parquet"], folder[$"{PartName}/activations.parquet"], overwrite: true);
+        PartSums.Write(folder[PartName]);
 
         var error = Assert.Throws<InvalidDataException>(() => ReferenceIndex.Open(folder.Root));
 
@@ -110,36 +112,67 @@ public sealed class HostileIndexTests
     }
 
     [Fact]
-    public void A_damaged_file_is_refused_or_read_but_never_anything_else()
+    public void A_changed_byte_or_a_lost_end_is_refused_wherever_it_is()
     {
         using var folder = new TemporaryFolder();
         SampleIndex.Build(folder.Root, SampleIndex.Manifest(_prompts), _prompts, 6);
         string[] files = Directory.GetFiles(folder[PartName]);
         byte[][] whole = [.. files.Select(File.ReadAllBytes)];
 
-        Gen.Select(Gen.Int[0, files.Length - 1], Gen.Int, Gen.Byte, Gen.Bool).Sample(
-            (file, where, value, cut) =>
+        Gen.Select(Gen.Int[0, files.Length - 1], Gen.Int, Gen.Byte[1, 255], Gen.Bool).Sample(
+            (file, where, flip, cut) =>
             {
                 byte[] bytes = [.. whole[file]];
                 int at = (int)((uint)where % (uint)bytes.Length);
-                bytes[at] = value;
+                bytes[at] ^= flip;
                 File.WriteAllBytes(files[file], cut ? bytes[..at] : bytes);
                 try
                 {
-                    ReferenceIndex.Open(folder.Root);
-                }
-                catch (InvalidDataException)
-                {
+                    Assert.Throws<InvalidDataException>(() => ReferenceIndex.Open(folder.Root));
+                    Assert.Throws<InvalidDataException>(
+                        () => ReferenceIndexWriter.Open(folder.Root, SampleIndex.Manifest(_prompts)));
                 }
                 finally
                 {
                     File.WriteAllBytes(files[file], whole[file]);
                 }
             },
-            iter: 300,
+            iter: 100,
             threads: 1);
 
         Assert.Equal(6, ReferenceIndex.Open(folder.Root).PromptCount);
+    }
+
+    [Fact]
+    public void A_damaged_part_says_what_to_do()
+    {
+        using var folder = new TemporaryFolder();
+        SampleIndex.Build(folder.Root, SampleIndex.Manifest(_prompts), _prompts, 6);
+        string path = folder[$"{PartName}/prompts.parquet"];
+        File.WriteAllBytes(path, File.ReadAllBytes(path)[..^1]);
+
+        var damaged = Assert.Throws<InvalidDataException>(() => ReferenceIndex.Open(folder.Root));
+        File.Delete(path);
+        var missing = Assert.Throws<InvalidDataException>(() => ReferenceIndex.Open(folder.Root));
+
+        Assert.Equal(
+            $"'{path}': damaged, its SHA-256 is not in SHA256SUMS; delete this part and resume the build", damaged.Message);
+        Assert.Equal($"'{folder[PartName]}': no prompts.parquet; delete this part and resume the build", missing.Message);
+    }
+
+    [Fact]
+    public void A_file_that_is_not_parquet_is_refused_even_with_its_sum()
+    {
+        using var folder = new TemporaryFolder();
+        SampleIndex.Build(folder.Root, SampleIndex.Manifest(_prompts), _prompts, 6);
+        folder.Write($"{PartName}/activations.parquet", "not parquet at all");
+        PartSums.Write(folder[PartName]);
+
+        var error = Assert.Throws<InvalidDataException>(() => ReferenceIndex.Open(folder.Root));
+
+        Assert.StartsWith(
+            $"'{folder[$"{PartName}/activations.parquet"]}': not a whole Parquet file (", error.Message, StringComparison.Ordinal);
+        Assert.DoesNotContain('\n', error.Message);
     }
 
     private static T[] Changed<T>(T[] values, int at, T value)
