@@ -7,7 +7,9 @@ internal static class IndexPartReader
     private const long LargestPart = 1L << 28;
 
     /// <summary>The parts of an index one after the other; no id is in two of them.</summary>
-    /// <exception cref="InvalidDataException">A bad value, a doubled id, or prompts missing although none may be.</exception>
+    /// <exception cref="InvalidDataException">
+    /// A bad value, a doubled id, or prompts missing although none may be.
+    /// </exception>
     public static IEnumerable<IndexPart> ReadAll(string index, IndexManifest manifest, bool allowUnfinished)
     {
         var ids = new HashSet<int>();
@@ -19,8 +21,9 @@ internal static class IndexPartReader
         }
         if (ids.Count < manifest.PromptCount && !allowUnfinished)
         {
-            throw new InvalidDataException(FormattableString.Invariant(
-                $"'{index}': {ids.Count} of {manifest.PromptCount} prompts are in; resume the build to finish this index"));
+            throw new InvalidDataException(
+                $"'{index}': {ids.Count} of {manifest.PromptCount} prompts are in; "
+                + "resume the build to finish this index");
         }
     }
 
@@ -93,8 +96,9 @@ internal static class IndexPartReader
         {
             if (id <= previous || !manifest.Ids.Any(range => range.Contains(id)))
             {
-                throw new InvalidDataException(FormattableString.Invariant(
-                    $"'{folder}': prompt id {id} after {previous}, expected ascending ids of {string.Join(", ", manifest.Ids)}"));
+                throw new InvalidDataException(
+                    $"'{folder}': prompt id {id} after {previous}, "
+                    + $"expected ascending ids of {string.Join(", ", manifest.Ids)}");
             }
             previous = id;
         }
@@ -112,7 +116,8 @@ internal static class IndexPartReader
         {
             if (!all.Add(id))
             {
-                throw new InvalidDataException($"'{folder}': prompt {id} is in another part as well; delete one of the two");
+                throw new InvalidDataException(
+                    $"'{folder}': prompt {id} is in another part as well; delete one of the two");
             }
         }
     }
@@ -132,7 +137,8 @@ internal static class IndexPartReader
         if (row != promptOfRow.Length)
         {
             throw new InvalidDataException(
-                $"'{path}' row {row}: prompt {promptOfRow[row]}, expected the prompts of prompts.parquet in ascending order");
+                $"'{path}' row {row}: prompt {promptOfRow[row]}, "
+                + $"expected the prompts of {IndexPart.PromptsFile} in ascending order");
         }
         starts[^1] = row;
         return starts;
@@ -188,7 +194,8 @@ internal static class IndexPartReader
         if (expected.Length != part.Statistics.Length)
         {
             throw new InvalidDataException(
-                $"'{path}': {part.Statistics.Length} latents, expected the {expected.Length} of {IndexPart.ActivationsFile}");
+                $"'{path}': {part.Statistics.Length} latents, "
+                + $"expected the {expected.Length} of {IndexPart.ActivationsFile}");
         }
         for (int i = 0; i < expected.Length; i++)
         {
@@ -197,7 +204,8 @@ internal static class IndexPartReader
                 || !(found.SumOfSquares > 0 && double.IsFinite(found.SumOfSquares)))
             {
                 throw new InvalidDataException(
-                    $"'{path}' row {i}: latent {found.Latent} differs from what {IndexPart.ActivationsFile} adds up to");
+                    $"'{path}' row {i}: latent {found.Latent} differs "
+                    + $"from what {IndexPart.ActivationsFile} adds up to");
             }
         }
     }

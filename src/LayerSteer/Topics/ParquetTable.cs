@@ -5,8 +5,9 @@ using Parquet.Schema;
 namespace LayerSteer.Topics;
 
 /// <summary>
-/// One Parquet file with one row group, columns of numbers, strings and lists of floats, none of them nullable. The package
-/// has only asynchronous calls; over a synchronous file stream they end on the calling thread, so waiting is safe.
+/// One Parquet file with one row group, columns of numbers, strings and lists of floats, none of them nullable. The
+/// package has only asynchronous calls; over a synchronous file stream they end on the calling thread, so waiting is
+/// safe.
 /// </summary>
 internal sealed class ParquetTable : IDisposable
 {
@@ -119,7 +120,7 @@ internal sealed class ParquetTable : IDisposable
     /// <summary>Writes a file and brings it to the disk. The columns are in the order of the schema.</summary>
     public static void Write(string path, ParquetSchema schema, Action<ParquetRowGroupWriter, DataField[]> columns)
     {
-        using var stream = new FileStream(path, FileMode.CreateNew, FileAccess.Write, FileShare.None);
+        using var stream = new FileStream(path, FileMode.Create, FileAccess.Write, FileShare.None);
         // Measured on 30,000 activations: 8 ms and 399 KB; the package's default level takes 258 ms for 370 KB.
         var options = new ParquetOptions
         {
@@ -153,7 +154,8 @@ internal sealed class ParquetTable : IDisposable
         {
             repeated[start] = 0;
         }
-        rows.WriteAllPartsAsync<float>(field, values.AsMemory(), defined.AsMemory(), repeated.AsMemory(), CancellationToken.None)
+        rows.WriteAllPartsAsync<float>(
+            field, values.AsMemory(), defined.AsMemory(), repeated.AsMemory(), CancellationToken.None)
             .GetAwaiter().GetResult();
     }
 
@@ -186,7 +188,8 @@ internal sealed class ParquetTable : IDisposable
         }
         catch (Exception e) when (e is not InvalidDataException)
         {
-            throw new InvalidDataException($"'{_path}': not a whole Parquet file ({e.Message.ReplaceLineEndings(" ")})", e);
+            throw new InvalidDataException(
+                $"'{_path}': not a whole Parquet file ({e.Message.ReplaceLineEndings(" ")})", e);
         }
     }
 

@@ -3,8 +3,8 @@ using System.Security.Cryptography;
 namespace LayerSteer.Topics;
 
 /// <summary>
-/// SHA256SUMS in a part folder, which sha256sum -c reads too. Parquet files carry no checksum here: without it a flipped
-/// bit would be another number without a word, and Parquet.Net 6.1 reads some damaged footers for ever.
+/// SHA256SUMS in a part folder, which sha256sum -c reads too. Parquet files carry no checksum here: without it a
+/// flipped bit would be another number without a word, and Parquet.Net 6.1 reads some damaged footers for ever.
 /// </summary>
 internal static class PartSums
 {

@@ -16,7 +16,9 @@ public sealed class DatasetBuilderTests
 
         TextTable[] sets =
         [
-            TextTable.Read(folder["out/train_20.csv"]), TextTable.Read(folder["out/train_6.csv"]), TextTable.Read(folder["out/test.csv"]),
+            TextTable.Read(folder["out/train_20.csv"]),
+            TextTable.Read(folder["out/train_6.csv"]),
+            TextTable.Read(folder["out/test.csv"]),
         ];
         Assert.Equal([20, 6, 30], sets.Select(set => set.Count));
         Assert.Equal(56, sets.SelectMany(set => set.Texts).Distinct().Count());
@@ -44,7 +46,9 @@ public sealed class DatasetBuilderTests
         using var folder = new TemporaryFolder();
         string input = Texts(folder, 5);
 
-        DatasetBuilder.Build(input, folder["out"], new DatasetOptions { Train = 2, SmallTrain = 1, Test = 2, Seed = 1 });
+        var options = new DatasetOptions { Train = 2, SmallTrain = 1, Test = 2, Seed = 1 };
+
+        DatasetBuilder.Build(input, folder["out"], options);
 
         Assert.Equal(Shuffled, TextTable.Read(folder["out/train_2.csv"]).Texts);
     }
@@ -61,7 +65,8 @@ public sealed class DatasetBuilderTests
         Assert.Equal((6, 1, 1), (report.Texts, report.Empty, report.Repeated));
         string[] all = ["train_2.csv", "train_1.csv", "test.csv"];
         Assert.Equal(
-            [" ab", "cd", "e", "f"], all.SelectMany(name => TextTable.Read(folder["out/" + name]).Texts).Order(StringComparer.Ordinal));
+            [" ab", "cd", "e", "f"],
+            all.SelectMany(name => TextTable.Read(folder["out/" + name]).Texts).Order(StringComparer.Ordinal));
     }
 
     [Fact]
@@ -82,12 +87,15 @@ public sealed class DatasetBuilderTests
     {
         using var folder = new TemporaryFolder();
         string input = folder.Write("caa.json", """
-            [{"question": "I am, well, old.\nWhat then?\n (A) Yes, of course\n (B) No", "answer_matching_behavior": "(A)"},
+            [{"question": "I am, well, old.\nWhat then?\n (A) Yes, of course\n (B) No",
+              "answer_matching_behavior": "(A)"},
              {"question": "Who?\n (A) Me\n (B) You, maybe", "answer_matching_behavior": " (B)"},
              {"question": "When?\n (A) Now\n (B) Then", "answer_matching_behavior": "(A)"}]
             """);
 
-        DatasetBuilder.Build(input, folder["out"], new DatasetOptions { Train = 2, SmallTrain = 1, Test = 1 }, SecondFile(folder));
+        var options = new DatasetOptions { Train = 2, SmallTrain = 1, Test = 1 };
+
+        DatasetBuilder.Build(input, folder["out"], options, SecondFile(folder));
 
         Assert.Equal(
             ["I am well old. What then?:Yes of course", "When?:Now", "Who?:You maybe"],
@@ -128,8 +136,9 @@ public sealed class DatasetBuilderTests
         string[] answers = [.. document.RootElement.EnumerateArray().Select(item =>
         {
             string[] lines = item.GetProperty("question").GetString()!.Split('\n');
-            bool first = item.GetProperty("answer_matching_behavior").GetString()!.Contains('A', StringComparison.Ordinal);
-            return (string.Join(' ', lines[..^2]) + ":" + lines[first ? ^2 : ^1][5..]).Replace(",", string.Empty, StringComparison.Ordinal);
+            bool first = item.GetProperty("answer_matching_behavior").GetString() == "(A)";
+            string text = string.Join(' ', lines[..^2]) + ":" + lines[first ? ^2 : ^1][5..];
+            return text.Replace(",", string.Empty, StringComparison.Ordinal);
         })];
         Assert.All(TextTable.Read(folder["out/train_20.csv"]).Texts, text => Assert.Contains(text, answers));
     }

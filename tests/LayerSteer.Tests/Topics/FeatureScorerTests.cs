@@ -202,8 +202,9 @@ public sealed class FeatureScorerTests(ITestOutputHelper output)
         double[] denominator = new double[SampleIndex.DSae];
         foreach (PromptSummary prompt in prompts)
         {
-            double squared = prompt.Embeddings.Chunk(SampleIndex.DEmbedding).Min(window => alignment.Chunk(SampleIndex.DEmbedding)
-                .Min(text => window.Zip(text, (x, y) => ((double)x - y) * ((double)x - y)).Sum()));
+            double squared = prompt.Embeddings.Chunk(SampleIndex.DEmbedding)
+                .SelectMany(window => alignment.Chunk(SampleIndex.DEmbedding), (window, text) => window.Zip(text))
+                .Min(pairs => pairs.Sum(pair => Math.Pow((double)pair.First - pair.Second, 2)));
             double[] values = kind switch
             {
                 SummaryKind.Average => prompt.Sum,

@@ -13,7 +13,9 @@ internal sealed partial class GoldenArrays : IDisposable
 
     public GoldenArrays(string gptCase) => _archive = ZipFile.OpenRead(TestFiles.Golden($"{gptCase}/golden.npz"));
 
-    /// <summary>The values in row-major order and the shape, of a float32 or float64 array of one or two dimensions.</summary>
+    /// <summary>
+    /// The values in row-major order and the shape, of a float32 or float64 array of one or two dimensions.
+    /// </summary>
     public (double[] Values, int[] Shape) Read(string name)
     {
         using var memory = new MemoryStream();

@@ -15,11 +15,15 @@ public sealed class HostileIndexTests
     {
         IndexPart good = IndexPart.From(_prompts);
         int first = good.Latents[0];
+        LatentStatistics statistics = good.Statistics[0];
+        string differs =
+            $"/latents.parquet' row 0: latent {statistics.Latent} differs from what activations.parquet adds up to";
         (IndexPart Part, string Message)[] bad =
         [
             (good with { Ids = [0, 1, 2, 3, 3, 5] }, ": prompt id 3 after 3, expected ascending ids of 0..5"),
             (good with { Tokens = Changed(good.Tokens, 0, -4) }, " prompt 0: -4 tokens, expected 0 or more"),
-            (good with { Digests = Changed(good.Digests, 2, "ABC") }, " prompt 2: digest is not 64 lower-case hexadecimal digits"),
+            (good with { Digests = Changed(good.Digests, 2, "ABC") },
+                " prompt 2: digest is not 64 lower-case hexadecimal digits"),
             (good with { Embeddings = Changed(good.Embeddings, 1, float.NaN) },
                 " prompt 0: embedding 0 has length NaN, expected 1 (L2-normalised, finite)"),
             (good with { Latents = Changed(good.Latents, 0, 40) },
@@ -27,19 +31,20 @@ public sealed class HostileIndexTests
             (good with { Latents = Changed(good.Latents, 0, -7) },
                 " prompt 0: latent -7 after -1, expected ascending latents from 0 to 39"),
             (good with { Sums = Changed(good.Sums, 0, double.PositiveInfinity) },
-                FormattableString.Invariant(
-                    $" prompt 0: latent {first} has sum Infinity and max {good.Maxima[0]}, expected finite positive numbers")),
+                FormattableString.Invariant($" prompt 0: latent {first} has sum Infinity and max {good.Maxima[0]}, ")
+                + "expected finite positive numbers"),
             (good with { Maxima = Changed(good.Maxima, 0, -1f) },
                 FormattableString.Invariant(
                     $" prompt 0: latent {first} has sum {good.Sums[0]} and max -1, expected finite positive numbers")),
             (good with { Counts = Changed(good.Counts, 0, 0) },
                 $" prompt 0: latent {first} has count 0, expected 1 to the prompt's 30 tokens"),
             (good with { Statistics = good.Statistics[1..] },
-                $"/latents.parquet': {good.Statistics.Length - 1} latents, expected the {good.Statistics.Length} of activations.parquet"),
-            (good with { Statistics = Changed(good.Statistics, 0, good.Statistics[0] with { PromptsActive = 99 }) },
-                $"/latents.parquet' row 0: latent {good.Statistics[0].Latent} differs from what activations.parquet adds up to"),
-            (good with { Statistics = Changed(good.Statistics, 0, good.Statistics[0] with { SumOfSquares = double.NaN }) },
-                $"/latents.parquet' row 0: latent {good.Statistics[0].Latent} differs from what activations.parquet adds up to"),
+                $"/latents.parquet': {good.Statistics.Length - 1} latents, "
+                + $"expected the {good.Statistics.Length} of activations.parquet"),
+            (good with { Statistics = Changed(good.Statistics, 0, statistics with { PromptsActive = 99 }) },
+                differs),
+            (good with { Statistics = Changed(good.Statistics, 0, statistics with { SumOfSquares = double.NaN }) },
+                differs),
         ];
         foreach ((IndexPart part, string message) in bad)
         {
@@ -64,7 +69,8 @@ public sealed class HostileIndexTests
         var error = Assert.Throws<InvalidDataException>(() => ReferenceIndex.Open(folder.Root));
 
         Assert.Equal(
-            $"'{folder["part-000002-000003"]}': prompt 2 is in another part as well; delete one of the two", error.Message);
+            $"'{folder["part-000002-000003"]}': prompt 2 is in another part as well; delete one of the two",
+            error.Message);
     }
 
     [Fact]
@@ -77,7 +83,8 @@ public sealed class HostileIndexTests
         var error = Assert.Throws<InvalidDataException>(() => ReferenceIndex.Open(folder.Root));
 
         Assert.Equal(
-            $"'{folder["part-000000-000009"]}': prompts 0 to 5, which is not what the folder's name says", error.Message);
+            $"'{folder["part-000000-000009"]}': prompts 0 to 5, which is not what the folder's name says",
+            error.Message);
     }
 
     [Fact]
@@ -86,14 +93,14 @@ public sealed class HostileIndexTests
         using var folder = new TemporaryFolder();
         SampleIndex.Build(folder["a"], SampleIndex.Manifest(_prompts), _prompts, 6);
         IndexPart.From([_prompts[0] with { Id = 9 }]).Write(folder.Root);
-        File.Copy(
-            folder["part-000009-000009/activations.parquet"], folder[$"a/{PartName}/activations.parquet"], overwrite: true);
+        string path = folder[$"a/{PartName}/activations.parquet"];
+        File.Copy(folder["part-000009-000009/activations.parquet"], path, overwrite: true);
         PartSums.Write(folder[$"a/{PartName}"]);
 
         var error = Assert.Throws<InvalidDataException>(() => ReferenceIndex.Open(folder["a"]));
 
         Assert.Equal(
-            $"'{folder[$"a/{PartName}/activations.parquet"]}' row 0: prompt 9, expected the prompts of prompts.parquet in ascending order",
+            $"'{path}' row 0: prompt 9, expected the prompts of prompts.parquet in ascending order",
             error.Message);
     }
 
@@ -156,8 +163,11 @@ public sealed class HostileIndexTests
         var missing = Assert.Throws<InvalidDataException>(() => ReferenceIndex.Open(folder.Root));
 
         Assert.Equal(
-            $"'{path}': damaged, its SHA-256 is not in SHA256SUMS; delete this part and resume the build", damaged.Message);
-        Assert.Equal($"'{folder[PartName]}': no prompts.parquet; delete this part and resume the build", missing.Message);
+            $"'{path}': damaged, its SHA-256 is not in SHA256SUMS; delete this part and resume the build",
+            damaged.Message);
+        Assert.Equal(
+            $"'{folder[PartName]}': no prompts.parquet; delete this part and resume the build",
+            missing.Message);
     }
 
     [Fact]
@@ -171,7 +181,8 @@ public sealed class HostileIndexTests
         var error = Assert.Throws<InvalidDataException>(() => ReferenceIndex.Open(folder.Root));
 
         Assert.StartsWith(
-            $"'{folder[$"{PartName}/activations.parquet"]}': not a whole Parquet file (", error.Message, StringComparison.Ordinal);
+            $"'{folder[$"{PartName}/activations.parquet"]}': not a whole Parquet file (",
+            error.Message, StringComparison.Ordinal);
         Assert.DoesNotContain('\n', error.Message);
     }
 

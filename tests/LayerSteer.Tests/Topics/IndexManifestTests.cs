@@ -58,7 +58,8 @@ public sealed class IndexManifestTests
     {
         using var folder = new TemporaryFolder();
         _manifest.Write(folder.Root);
-        folder.Write("manifest.json", File.ReadAllText(folder["manifest.json"]).Replace(from, to, StringComparison.Ordinal));
+        string text = File.ReadAllText(folder["manifest.json"]);
+        folder.Write("manifest.json", text.Replace(from, to, StringComparison.Ordinal));
 
         var error = Assert.Throws<InvalidDataException>(() => IndexManifest.Read(folder.Root));
 
@@ -74,7 +75,8 @@ public sealed class IndexManifestTests
     {
         using var folder = new TemporaryFolder();
         _manifest.Write(folder.Root);
-        folder.Write("manifest.json", File.ReadAllText(folder["manifest.json"]).Replace(from, to, StringComparison.Ordinal));
+        string text = File.ReadAllText(folder["manifest.json"]);
+        folder.Write("manifest.json", text.Replace(from, to, StringComparison.Ordinal));
 
         var error = Assert.Throws<InvalidDataException>(() => IndexManifest.Read(folder.Root));
 

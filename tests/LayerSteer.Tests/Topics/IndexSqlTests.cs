@@ -17,10 +17,14 @@ public sealed class IndexSqlTests
         SampleIndex.Build(folder["index"], SampleIndex.Manifest(prompts), prompts, 7);
         ReferenceIndex index = ReferenceIndex.Open(folder["index"]);
         var generator = new SplitMix64(4);
-        float[][] topic = [.. Enumerable.Range(0, 3).Select(_ => SampleIndex.Unit(SampleIndex.DEmbedding, ref generator))];
+        float[][] topic =
+        [
+            .. Enumerable.Range(0, 3).Select(_ => SampleIndex.Unit(SampleIndex.DEmbedding, ref generator)),
+        ];
         FeatureScoring expected = new FeatureScorer(index).Score([.. topic.SelectMany(vector => vector)]);
-        string vectors = string.Join(", ", topic.Select(vector =>
-            $"([{string.Join(", ", vector.Select(value => ((double)value).ToString("R", CultureInfo.InvariantCulture)))}]::DOUBLE[])"));
+        string vectors = string.Join(
+            ", ", topic.Select(vector => $"([{string.Join(", ", vector.Select(Exact))}]::DOUBLE[])"));
+        string activations = $"read_parquet('{folder["index"]}/*/activations.parquet')";
 
         Dictionary<int, double> found = Query($"""
             WITH topic(vector) AS (VALUES {vectors}),
@@ -29,11 +33,12 @@ public sealed class IndexSqlTests
                 FROM (SELECT id, embedding, unnest(range(0, len(embedding), {SampleIndex.DEmbedding})) AS start
                       FROM read_parquet('{folder["index"]}/*/prompts.parquet'))),
             distance AS (
-                SELECT id, min(list_distance(windows.vector, topic.vector)) ^ 2 AS squared FROM windows, topic GROUP BY id),
+                SELECT id, min(list_distance(windows.vector, topic.vector)) ^ 2 AS squared
+                FROM windows, topic GROUP BY id),
             total AS (
-                SELECT prompt, sum("sum") AS total FROM read_parquet('{folder["index"]}/*/activations.parquet') GROUP BY prompt)
+                SELECT prompt, sum("sum") AS total FROM {activations} GROUP BY prompt)
             SELECT latent, sum("sum" / total * squared) / sum("sum" / total)
-            FROM read_parquet('{folder["index"]}/*/activations.parquet') AS a
+            FROM {activations} AS a
             JOIN total ON total.prompt = a.prompt JOIN distance ON distance.id = a.prompt
             GROUP BY latent
             """);
@@ -60,6 +65,8 @@ public sealed class IndexSqlTests
         Assert.NotEmpty(squares);
         Assert.All(squares, row => Assert.Equal(index.LatentStatistics[row.Key].SumOfSquares, row.Value, 1e-12));
     }
+
+    private static string Exact(float value) => ((double)value).ToString("E16", CultureInfo.InvariantCulture);
 
     private static Dictionary<int, double> Query(string sql)
     {

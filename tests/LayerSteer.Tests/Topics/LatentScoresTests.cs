@@ -10,7 +10,10 @@ public sealed class LatentScoresTests
     public void The_seed_s_medical_scores_have_the_published_figures()
     {
         LatentScores scores = LatentScores.ReadCsv(MedicalScores(), 32_768);
-        double[] sorted = [.. Enumerable.Range(0, scores.Count).Where(f => scores.Supported[f]).Select(f => scores.Values[f]).Order()];
+        double[] sorted =
+        [
+            .. Enumerable.Range(0, scores.Count).Where(f => scores.Supported[f]).Select(f => scores.Values[f]).Order(),
+        ];
 
         Assert.Equal("med.train_20.csv", scores.Name);
         Assert.Equal(30_747, scores.ScoredCount);
@@ -23,8 +26,8 @@ public sealed class LatentScoresTests
         Assert.Equal(1, scores.Values[27802]);
         foreach ((double share, double value) in new[]
         {
-            (0.001, 0.0668), (0.01, 0.1316), (0.05, 0.1788), (0.25, 0.2255), (0.5, 0.254161), (0.75, 0.2905), (0.95, 0.3759),
-            (0.99, 0.4668), (0.999, 0.6374),
+            (0.001, 0.0668), (0.01, 0.1316), (0.05, 0.1788), (0.25, 0.2255), (0.5, 0.254161), (0.75, 0.2905),
+            (0.95, 0.3759), (0.99, 0.4668), (0.999, 0.6374),
         })
         {
             Assert.Equal(value, Quantile(sorted, share), 5.1e-5);
@@ -94,13 +97,16 @@ public sealed class LatentScoresTests
     [Theory]
     [InlineData(",x\n0,0.5\n", ": 1 scores, expected 3 (one a latent of the SAE)")]
     [InlineData(",x\n0,0.5\n1,inf\n2,1\n", " line 3: score 'inf', expected a finite number from 0 up or an empty cell")]
-    [InlineData(",x\n0,0.5\n1,Infinity\n2,1\n", " line 3: score 'Infinity', expected a finite number from 0 up or an empty cell")]
-    [InlineData(",x\n0,0.5\n1,1e999\n2,1\n", " line 3: score '1e999', expected a finite number from 0 up or an empty cell")]
+    [InlineData(",x\n0,0.5\n1,Infinity\n2,1\n",
+        " line 3: score 'Infinity', expected a finite number from 0 up or an empty cell")]
+    [InlineData(",x\n0,0.5\n1,1e999\n2,1\n",
+        " line 3: score '1e999', expected a finite number from 0 up or an empty cell")]
     [InlineData(",x\n0,-0.5\n1,1\n2,1\n", " line 2: score '-0.5', expected a finite number from 0 up or an empty cell")]
     [InlineData(",x\n0,high\n1,1\n2,1\n", " line 2: score 'high', expected a finite number from 0 up or an empty cell")]
     [InlineData(",x\n0,0.5\n0,1\n2,1\n", " line 3: index '0', expected 1 (one row a latent, in order)")]
     [InlineData(",x\n0,0.5\n2,1\n3,1\n", " line 3: index '2', expected 1 (one row a latent, in order)")]
-    [InlineData("latent,x\n0,0.5\n", " line 1: expected the header ',name' (an index column without a name, and the scores)")]
+    [InlineData("latent,x\n0,0.5\n",
+        " line 1: expected the header ',name' (an index column without a name, and the scores)")]
     public void A_bad_file_is_refused_with_its_line(string csv, string message)
     {
         using var folder = new TemporaryFolder();

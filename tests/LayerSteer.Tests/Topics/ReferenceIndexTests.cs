@@ -91,7 +91,7 @@ public sealed class ReferenceIndexTests
     }
 
     [Fact]
-    public void Shards_merged_in_any_order_give_the_scores_of_the_whole() => Gen.Select(Gen.ULong, Gen.Int[2, 5]).Sample(
+    public void Shards_merged_in_any_order_score_as_the_whole() => Gen.Select(Gen.ULong, Gen.Int[2, 5]).Sample(
         (seed, of) =>
         {
             using var folder = new TemporaryFolder();
@@ -105,8 +105,9 @@ public sealed class ReferenceIndexTests
             foreach (int number in order)
             {
                 IdRange ids = IdRange.OfShard(number, of, prompts.Length);
+                PromptSummary[] own = prompts[ids.First..ids.End];
                 shards.Add(SampleIndex.Build(
-                    folder[$"shard-{number}"], manifest with { Ids = [ids] }, prompts[ids.First..ids.End], 1 + (number % 3)));
+                    folder[$"shard-{number}"], manifest with { Ids = [ids] }, own, 1 + (number % 3)));
             }
             while (shards.Count > 1)
             {
@@ -160,7 +161,7 @@ public sealed class ReferenceIndexTests
         var error = Assert.Throws<InvalidDataException>(
             () => ReferenceIndex.Merge(folder["a"], folder["b"], folder["c"]));
 
-        Assert.Equal($"'{folder["b"]}': mode is Seed, expected Corrected as in '{folder["a"]}'", error.Message);
+        Assert.Equal($"'{folder["b"]}': mode is seed, expected corrected as in '{folder["a"]}'", error.Message);
     }
 
     [Fact]
@@ -203,7 +204,9 @@ public sealed class ReferenceIndexTests
 
         var error = Assert.Throws<InvalidDataException>(() => ReferenceIndex.Open(folder["index"]));
 
-        Assert.Equal($"'{folder["index"]}': 12 of 20 prompts are in; resume the build to finish this index", error.Message);
+        Assert.Equal(
+            $"'{folder["index"]}': 12 of 20 prompts are in; resume the build to finish this index",
+            error.Message);
         Assert.Equal(12, ReferenceIndex.Open(folder["index"], allowUnfinished: true).PromptCount);
     }
 
@@ -218,21 +221,23 @@ public sealed class ReferenceIndexTests
         var error = Assert.Throws<InvalidDataException>(() => ReferenceIndex.Open(folder["index"]));
 
         Assert.Equal(
-            $"'{folder["index"]}': the prompts' digests add up to {ReferenceSource.DigestOf(_prompts.Select(p => p.Digest))}, "
+            $"'{folder["index"]}': the prompts' digests add up to {SampleIndex.Manifest(_prompts).Reference.Digest}, "
             + $"expected reference.digest {new string('0', 64)}",
             error.Message);
     }
 
     [Fact]
-    public void Shards_are_runs_that_cover_the_list() => Gen.Select(Gen.Int[1, 60], Gen.Int[0, 500]).Sample((of, more) =>
-    {
-        int count = of + more;
-        IdRange[] shards = [.. Enumerable.Range(1, of).Select(number => IdRange.OfShard(number, of, count))];
-        Assert.Equal([new IdRange(0, count)], IdRange.Joined(shards));
-        Assert.InRange(shards.Max(s => s.Count) - shards.Min(s => s.Count), 0, 1);
-    });
+    public void Shards_are_runs_that_cover_the_list() => Gen.Select(Gen.Int[1, 60], Gen.Int[0, 500]).Sample(
+        (of, more) =>
+        {
+            int count = of + more;
+            IdRange[] shards = [.. Enumerable.Range(1, of).Select(number => IdRange.OfShard(number, of, count))];
+            Assert.Equal([new IdRange(0, count)], IdRange.Joined(shards));
+            Assert.InRange(shards.Max(s => s.Count) - shards.Min(s => s.Count), 0, 1);
+        });
 
-    private static ReferenceIndex Open(TemporaryFolder folder, PromptSummary[] prompts, int partSize, string name = "index") =>
+    private static ReferenceIndex Open(
+        TemporaryFolder folder, PromptSummary[] prompts, int partSize, string name = "index") =>
         ReferenceIndex.Open(SampleIndex.Build(folder[name], SampleIndex.Manifest(prompts), prompts, partSize));
 
     private static void Same(ReferenceIndex expected, ReferenceIndex found)
@@ -241,7 +246,10 @@ public sealed class ReferenceIndexTests
         Assert.Equal(expected.Manifest.Reference.Digest, found.Manifest.Reference.Digest);
         Assert.Equal(expected.Manifest.Ids, found.Manifest.Ids);
         var generator = new SplitMix64(77);
-        float[] alignment = [.. Enumerable.Range(0, 3).SelectMany(_ => SampleIndex.Unit(SampleIndex.DEmbedding, ref generator))];
+        float[] alignment =
+        [
+            .. Enumerable.Range(0, 3).SelectMany(_ => SampleIndex.Unit(SampleIndex.DEmbedding, ref generator)),
+        ];
         foreach (SummaryKind kind in Enum.GetValues<SummaryKind>())
         {
             FeatureScoring one = new FeatureScorer(expected, kind).Score(alignment);

@@ -30,7 +30,7 @@ public sealed class ReferenceIndexWriterTests
         SampleIndex.Build(folder["index"], manifest, _prompts[..2]);
         (IndexManifest Manifest, string Message)[] others =
         [
-            (manifest with { Mode = SteeringMode.Seed }, "mode Corrected, expected Seed"),
+            (manifest with { Mode = SteeringMode.Seed }, "mode corrected, expected seed"),
             (manifest with { Model = new Artefact("m", "x") }, "model.digest model-digest, expected x"),
             (manifest with { Sae = new Artefact("m", "x") }, "sae.digest sae-digest, expected x"),
             (manifest with { Encoder = new Artefact("m", "x") }, "encoder.digest encoder-digest, expected x"),
@@ -59,12 +59,17 @@ public sealed class ReferenceIndexWriterTests
     {
         using var folder = new TemporaryFolder();
         folder.Write("notes.txt", "mine");
+        folder.Write(".tmp-mine", "mine too");
 
         var error = Assert.Throws<InvalidDataException>(
             () => ReferenceIndexWriter.Open(folder.Root, SampleIndex.Manifest(_prompts)));
 
-        Assert.Equal($"'{folder.Root}' is not empty and has no manifest.json; build into another folder", error.Message);
-        Assert.Equal(["notes.txt"], Directory.GetFileSystemEntries(folder.Root).Select(Path.GetFileName));
+        Assert.Equal(
+            $"'{folder.Root}' is not empty and has no manifest.json; build into another folder",
+            error.Message);
+        Assert.Equal(
+            [".tmp-mine", "notes.txt"],
+            Directory.GetFileSystemEntries(folder.Root).Select(Path.GetFileName).Order(StringComparer.Ordinal));
     }
 
     [Fact]
@@ -80,14 +85,21 @@ public sealed class ReferenceIndexWriterTests
             (good with { Tokens = -1 }, "prompt 0: -1 tokens, expected 0 or more"),
             (good with { Digest = "abc" }, "prompt 0: digest is not 64 lower-case hexadecimal digits"),
             (good with { Embeddings = [1, 2, 3] }, "prompt 0: 3 embedding values, expected a positive multiple of 20"),
-            (good with { Embeddings = new float[20] }, "prompt 0: embedding 0 has length 0, expected 1 (L2-normalised, finite)"),
-            (good with { Latents = [] }, "prompt 0: Sum, SumOfSquares, Max and Count must have one element for each of Latents"),
+            (good with { Embeddings = new float[20] },
+                "prompt 0: embedding 0 has length 0, expected 1 (L2-normalised, finite)"),
+            (good with { Latents = [] },
+                "prompt 0: Sum, SumOfSquares, Max and Count must have one element for each of Latents"),
             (One(good, 40, 1, 1, 1), "prompt 0: latent 40 after -1, expected ascending latents from 0 to 39"),
-            (One(good, latent, double.NaN, 1, 1), $"prompt 0: latent {latent} has sum NaN and max 1, expected finite positive numbers"),
-            (One(good, latent, 1, float.PositiveInfinity, 1), $"prompt 0: latent {latent} has sum 1 and max Infinity, expected finite positive numbers"),
-            (One(good, latent, 0, 1, 1), $"prompt 0: latent {latent} has sum 0 and max 1, expected finite positive numbers"),
-            (One(good, latent, 1, 1, 31), $"prompt 0: latent {latent} has count 31, expected 1 to the prompt's 30 tokens"),
-            (One(good, latent, 1, 1, 1) with { SumOfSquares = [-1] }, "prompt 0: SumOfSquares must hold finite positive numbers"),
+            (One(good, latent, double.NaN, 1, 1),
+                $"prompt 0: latent {latent} has sum NaN and max 1, expected finite positive numbers"),
+            (One(good, latent, 1, float.PositiveInfinity, 1),
+                $"prompt 0: latent {latent} has sum 1 and max Infinity, expected finite positive numbers"),
+            (One(good, latent, 0, 1, 1),
+                $"prompt 0: latent {latent} has sum 0 and max 1, expected finite positive numbers"),
+            (One(good, latent, 1, 1, 31),
+                $"prompt 0: latent {latent} has count 31, expected 1 to the prompt's 30 tokens"),
+            (One(good, latent, 1, 1, 1) with { SumOfSquares = [-1] },
+                "prompt 0: SumOfSquares must hold finite positive numbers"),
         ];
         using ReferenceIndexWriter writer = ReferenceIndexWriter.Open(folder["index"], SampleIndex.Manifest(_prompts));
         writer.Append([_prompts[1]]);

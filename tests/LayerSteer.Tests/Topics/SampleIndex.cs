@@ -9,7 +9,8 @@ internal static class SampleIndex
     public const int DSae = 40;
     public const int DEmbedding = 20;
 
-    public static PromptSummary[] Prompts(int count, ulong seed = 1, int dSae = DSae, int active = 9, int dEmbedding = DEmbedding)
+    public static PromptSummary[] Prompts(
+        int count, ulong seed = 1, int dSae = DSae, int active = 9, int dEmbedding = DEmbedding)
     {
         var generator = new SplitMix64(seed);
         var prompts = new PromptSummary[count];
@@ -35,27 +36,33 @@ internal static class SampleIndex
         return prompts;
     }
 
-    public static IndexManifest Manifest(IReadOnlyList<PromptSummary> list, int dSae = DSae, int dEmbedding = DEmbedding) => new()
+    public static IndexManifest Manifest(
+        IReadOnlyList<PromptSummary> list, int dSae = DSae, int dEmbedding = DEmbedding)
     {
-        Created = new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero),
-        Mode = SteeringMode.Corrected,
-        Model = new Artefact("models/gpt2", "model-digest"),
-        Sae = new Artefact("saes/gpt2", "sae-digest"),
-        Encoder = new Artefact("encoders/minilm", "encoder-digest"),
-        TokenizerDigest = "tokenizer-digest",
-        Layer = 2,
-        HookPoint = "blocks.2.hook_resid_post",
-        BosPolicy = "prepended and left out",
-        DModel = 64,
-        DSae = dSae,
-        DEmbedding = dEmbedding,
-        EncoderMaxLength = 512,
-        Reference = new ReferenceSource("refs.csv", ReferenceSource.DigestOf(list.Select(p => p.Digest)), list.Count),
-        Ids = [new IdRange(0, list.Count)],
-    };
+        return new IndexManifest
+        {
+            Created = new DateTimeOffset(2026, 3, 1, 12, 0, 0, TimeSpan.Zero),
+            Mode = SteeringMode.Corrected,
+            Model = new Artefact("models/gpt2", "model-digest"),
+            Sae = new Artefact("saes/gpt2", "sae-digest"),
+            Encoder = new Artefact("encoders/minilm", "encoder-digest"),
+            TokenizerDigest = "tokenizer-digest",
+            Layer = 2,
+            HookPoint = "blocks.2.hook_resid_post",
+            BosPolicy = "prepended and left out",
+            DModel = 64,
+            DSae = dSae,
+            DEmbedding = dEmbedding,
+            EncoderMaxLength = 512,
+            Reference = new ReferenceSource(
+                "refs.csv", ReferenceSource.DigestOf(list.Select(p => p.Digest)), list.Count),
+            Ids = [new IdRange(0, list.Count)],
+        };
+    }
 
     /// <summary>Builds an index of some of the prompts, in parts of a size.</summary>
-    public static string Build(string folder, IndexManifest manifest, IEnumerable<PromptSummary> prompts, int partSize = 4)
+    public static string Build(
+        string folder, IndexManifest manifest, IEnumerable<PromptSummary> prompts, int partSize = 4)
     {
         using ReferenceIndexWriter writer = ReferenceIndexWriter.Open(folder, manifest);
         foreach (PromptSummary[] part in prompts.Chunk(partSize))

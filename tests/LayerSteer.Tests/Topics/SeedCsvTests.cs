@@ -38,7 +38,8 @@ public sealed class SeedCsvTests
 
         SeedCsv.Write(folder["x.csv"], new float[tokens.Length], 1, tokens);
 
-        static string Name(string line) => line.StartsWith("\",\"", StringComparison.Ordinal) ? "\",\"" : line.Split(',')[0];
+        static string Name(string line) =>
+            line.StartsWith("\",\"", StringComparison.Ordinal) ? "\",\"" : line.Split(',')[0];
         Assert.Equal(expected.Select(Name), File.ReadAllLines(folder["x.csv"]).Select(Name));
     }
 
@@ -57,7 +58,8 @@ public sealed class SeedCsvTests
         for (int row = 1; row < expected.Length; row++)
         {
             Assert.Equal(expected[row][0], found[row][0]);
-            Assert.Equal(expected[row].Select(float.Parse), found[row].Select(float.Parse), (a, b) => Math.Abs(a - b) < 1e-7);
+            Assert.Equal(
+                expected[row].Select(float.Parse), found[row].Select(float.Parse), (a, b) => Math.Abs(a - b) < 1e-7);
         }
     }
 
@@ -99,6 +101,7 @@ public sealed class SeedCsvTests
     [InlineData(123456789012345680.0, "1.2345678901234568e+17")]
     [InlineData(1234567890123456.0, "1234567890123456.0")]
     [InlineData(5e-324, "5e-324")]
+    [InlineData(2.9802322387695312e-08, "2.9802322387695312e-08")]
     public void A_double_is_written_as_python_writes_it(double value, string expected) =>
         Assert.Equal(expected, PythonNumber.Format(value));
 

@@ -47,7 +47,8 @@ public sealed class TextTableTests
 
     [Fact]
     public void What_is_written_is_read_back() =>
-        Gen.OneOf(Gen.String, Gen.String["a\",\n\r '\u00e9"]).Where(text => !string.IsNullOrWhiteSpace(text) && IsWhole(text))
+        Gen.OneOf(Gen.String, Gen.String["a\",\n\r '\u00e9"])
+            .Where(text => !string.IsNullOrWhiteSpace(text) && IsWhole(text))
             .Array[1, 8].Sample(
                 texts =>
                 {
@@ -78,8 +79,10 @@ public sealed class TextTableTests
     [InlineData("x.csv", ",0\n", ": no texts; expected a header ',0' and one row a text")]
     [InlineData("x.csv", ",0\n0,a\n1,\n", " line 3, column '0': an empty text")]
     [InlineData("x.csv", ",0\n0,\"a\nb\"\n1,\"  \"\n", " line 4, column '0': an empty text")]
-    [InlineData("x.csv", ",name\n0,a\n", " line 1: header ',name', expected exactly one column named 0, text or prompt")]
-    [InlineData("x.csv", "text,prompt\n0,a\n", " line 1: header 'text,prompt', expected exactly one column named 0, text or prompt")]
+    [InlineData("x.csv", ",name\n0,a\n",
+        " line 1: header ',name', expected exactly one column named 0, text or prompt")]
+    [InlineData("x.csv", "text,prompt\n0,a\n",
+        " line 1: header 'text,prompt', expected exactly one column named 0, text or prompt")]
     [InlineData("x.json", "[]", ": no texts; expected an array of strings or of objects with \"text\"")]
     [InlineData("x.json", "{}", ": a JSON object, expected an array; for one object a line use .jsonl")]
     [InlineData("x.json", "[\"a\",\n3]", " item 1: a JSON number, expected a string or an object with a string 'text'")]
@@ -130,8 +133,9 @@ public sealed class TextTableTests
     {
         var error = Assert.Throws<NotSupportedException>(() => TextTable.Read("x.docx"));
 
-        Assert.Equal("'x.docx': texts are read from .csv, .json and .jsonl files, not from '.DOCX'", error.Message);
+        Assert.Equal("'x.docx': texts are read from .csv, .json and .jsonl files, not from '.docx'", error.Message);
     }
 
-    private static bool IsWhole(string text) => text.EnumerateRunes().All(rune => rune != System.Text.Rune.ReplacementChar);
+    private static bool IsWhole(string text) =>
+        text.EnumerateRunes().All(rune => rune != System.Text.Rune.ReplacementChar);
 }

@@ -21,7 +21,8 @@ public sealed class TopicProfileTests
         Assert.Equal(profile, read with { Scores = profile.Scores, Reasons = profile.Reasons });
         Assert.Equal(scoring.Scores.Values.ToArray(), read.ToLatentScores().Values.ToArray());
         Assert.Equal(scoring.Scores.Supported.ToArray(), read.ToLatentScores().Supported.ToArray());
-        Assert.Equal(["index", "medical.json"], Directory.GetFileSystemEntries(folder.Root).Select(Path.GetFileName).Order());
+        Assert.Equal(
+            ["index", "medical.json"], Directory.GetFileSystemEntries(folder.Root).Select(Path.GetFileName).Order());
     }
 
     [Fact]
@@ -58,15 +59,18 @@ public sealed class TopicProfileTests
     }
 
     [Theory]
-    [InlineData("\"latents\":[0,", "\"latents\":[40,", "scores.latents[0] is 40 after -1, expected ascending latents from 0 to 39")]
+    [InlineData("\"latents\":[0,", "\"latents\":[40,",
+        "scores.latents[0] is 40 after -1, expected ascending latents from 0 to 39")]
     [InlineData("\"latents\":[0,", "\"latents\":[", "scores has 38 latents, 39 scores and 39 supports")]
     [InlineData("\"scores\":[", "\"scores\":[-1,", "scores has 39 latents, 40 scores and 39 supports")]
     [InlineData("\"support\":[", "\"support\":[0,", "scores has 39 latents, 39 scores and 40 supports")]
-    [InlineData("\"verdict\":\"scored\"", "\"verdict\":\"fine\"", "verdict is 'fine', expected 'scored' or 'not steerable'")]
+    [InlineData("\"verdict\":\"scored\"", "\"verdict\":\"fine\"",
+        "verdict is 'fine', expected 'scored' or 'not steerable'")]
     [InlineData("\"verdict\":\"scored\"", "\"verdict\":\"not steerable\"", "verdict is 'not steerable' with 0 reasons")]
     [InlineData("\"coverage\":", "\"coverage\":1", "coverage is 10.975, expected 0 to 1")]
     [InlineData("\"d_sae\":40", "\"d_sae\":0", "d_sae is 0 and d_model is 64, expected 1 to 16777216")]
-    [InlineData("\"prompts_used\":11", "\"prompts_used\":13", "prompts_used is 13, expected 0 to the 12 of provenance.reference")]
+    [InlineData("\"prompts_used\":11", "\"prompts_used\":13",
+        "prompts_used is 13, expected 0 to the 12 of provenance.reference")]
     [InlineData("\"texts\":2", "\"texts\":3", "alignment has 3 texts and 2 windows")]
     [InlineData("\"min\":", "\"min\":1", "min_distance is not ordered from 0 to 2")]
     public void A_value_that_cannot_be_is_refused_by_field(string from, string to, string message)
@@ -106,7 +110,8 @@ public sealed class TopicProfileTests
         var generator = new SplitMix64(9);
         float[] alignment =
         [
-            .. SampleIndex.Unit(SampleIndex.DEmbedding, ref generator), .. SampleIndex.Unit(SampleIndex.DEmbedding, ref generator),
+            .. SampleIndex.Unit(SampleIndex.DEmbedding, ref generator),
+            .. SampleIndex.Unit(SampleIndex.DEmbedding, ref generator),
         ];
         scoring = new FeatureScorer(index).Score(alignment, publishedBug);
         var source = new AlignmentSource("medical.csv", ReferenceSource.DigestOf(["a", "b"]), 2, 2);
