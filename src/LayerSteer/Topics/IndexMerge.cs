@@ -80,8 +80,8 @@ internal static class IndexMerge
         if (!manifest.IsWholeList)
         {
             throw new InvalidDataException(
-                $"'{folder}' holds {manifest.PromptCount} of the {manifest.Reference.Count} prompts of its list and '{other}' "
-                + "is of another list; merge the shards of each list first");
+                $"'{folder}' holds {manifest.PromptCount} of the {manifest.Reference.Count} prompts of its list "
+                + $"and '{other}' is of another list; merge the shards of each list first");
         }
     }
 
