@@ -1,4 +1,5 @@
 using System.Text.Json;
+using LayerSteer.Formats;
 
 namespace LayerSteer.Topics;
 

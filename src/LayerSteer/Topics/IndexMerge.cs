@@ -1,3 +1,5 @@
+using LayerSteer.Formats;
+
 namespace LayerSteer.Topics;
 
 /// <summary>Joins two indexes part by part, so that only one part is in memory at a time.</summary>

@@ -1,4 +1,5 @@
 using System.Globalization;
+using LayerSteer.Formats;
 using Parquet.Schema;
 
 namespace LayerSteer.Topics;

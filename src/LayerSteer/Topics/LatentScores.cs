@@ -1,5 +1,6 @@
 using System.Globalization;
 using CsvHelper;
+using LayerSteer.Formats;
 
 namespace LayerSteer.Topics;
 

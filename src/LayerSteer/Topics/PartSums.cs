@@ -1,4 +1,5 @@
 using System.Security.Cryptography;
+using LayerSteer.Formats;
 
 namespace LayerSteer.Topics;
 

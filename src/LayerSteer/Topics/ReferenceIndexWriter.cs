@@ -1,3 +1,5 @@
+using LayerSteer.Formats;
+
 namespace LayerSteer.Topics;
 
 /// <summary>

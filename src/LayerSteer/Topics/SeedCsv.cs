@@ -1,4 +1,5 @@
 using System.Globalization;
+using LayerSteer.Formats;
 
 namespace LayerSteer.Topics;
 

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using CsvHelper;
+using LayerSteer.Formats;
 
 namespace LayerSteer.Topics;
 
