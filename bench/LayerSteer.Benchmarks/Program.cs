@@ -1,10 +1,10 @@
 using LayerSteer.Benchmarks;
 
-if (args is ["random", string folder, string tokenizers])
+if (args is ["random", string folder, string vocabularies, "gpt2-small" or "tiny"])
 {
-    RandomFiles.Write(folder, tokenizers);
+    RandomFiles.Write(folder, vocabularies, args[3] == "tiny" ? RandomShape.Tiny : RandomShape.Gpt2Small);
     return 0;
 }
 
-Console.Error.WriteLine("usage: random FOLDER TOKENIZERS");
+Console.Error.WriteLine("usage: random FOLDER VOCABULARIES gpt2-small|tiny");
 return 1;

@@ -10,6 +10,9 @@ internal sealed record RandomShape(
 {
     /// <summary>GPT-2 small, OpenAI's v5_32k autoencoders and all-MiniLM-L6-v2.</summary>
     public static RandomShape Gpt2Small { get; } = new(12, 768, 12, 50257, 1024, 32768, 32, 6, 384, 30522);
+
+    /// <summary>The model in <c>samples/tiny</c>.</summary>
+    public static RandomShape Tiny { get; } = new(4, 48, 3, 499, 128, 192, 8, 2, 32, 337);
 }
 
 /// <summary>

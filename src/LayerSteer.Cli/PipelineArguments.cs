@@ -40,18 +40,17 @@ internal sealed class PipelineArguments
     public SteeringPlan Plan(
         ParseResult parse, Terminal terminal, Steerer steerer, SteeringOptions options, CancellationToken cancellation)
     {
-        string path = parse.GetRequiredValue(_reference)!;
-        TextTable references = TextTable.Read(path);
+        TextTable references = TextTable.Read(parse.GetRequiredValue(_reference)!);
         TextTable alignment = TextTable.Read(parse.GetRequiredValue(_align)!);
         using SentenceEncoder encoder = SentenceEncoder.Load(parse.GetRequiredValue(_encoder)!, steerer.Decoder.Pool);
         string folder = Path.Combine(Path.GetTempPath(), $"layersteer-{Guid.NewGuid():N}");
         try
         {
             ReferenceIndexer indexer = steerer.Indexer(encoder, options.Mode);
-            IndexBuild.Run(terminal, indexer, folder, indexer.Manifest(path, references), references, cancellation);
-            string align = parse.GetRequiredValue(_align)!;
+            IndexBuild.Run(terminal, indexer, folder, indexer.Manifest(references), references, cancellation);
+            string name = Path.GetFileNameWithoutExtension(alignment.Source);
             ScoredTopic topic = TopicProfiler.Profile(
-                Path.GetFileNameWithoutExtension(align), ReferenceIndex.Open(folder), encoder, align, alignment, cancellation: cancellation);
+                name, ReferenceIndex.Open(folder), encoder, alignment, cancellation: cancellation);
             if (topic.Profile.Verdict != TopicProfile.Scored)
             {
                 terminal.Warn($"topic '{topic.Profile.Name}' is {topic.Profile.Verdict}: {string.Join("; ", topic.Profile.Reasons)}");

@@ -57,7 +57,6 @@ internal static class TopicCommand
                 parse.GetValue(name) ?? Path.GetFileNameWithoutExtension(path),
                 references,
                 sentences,
-                path,
                 texts,
                 Kind(parse.GetRequiredValue(summary)),
                 parse.GetValue(publishedBug),

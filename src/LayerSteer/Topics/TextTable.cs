@@ -18,8 +18,9 @@ public sealed class TextTable
     /// <summary>A set of <paramref name="texts"/> with <paramref name="ids"/>; both are copied.</summary>
     /// <param name="texts">The texts, at least one, none of them blank.</param>
     /// <param name="ids">An id a text; null numbers them from 0.</param>
+    /// <param name="source">Where the texts were found; recorded in what is made of them.</param>
     /// <exception cref="ArgumentException">There is no text, a blank text, or another number of ids.</exception>
-    public TextTable(IEnumerable<string> texts, IEnumerable<string>? ids = null)
+    public TextTable(IEnumerable<string> texts, IEnumerable<string>? ids = null, string source = "(memory)")
     {
         string[] copy = [.. texts];
         string[] names = ids is null ? [.. copy.Select((_, row) => Number(row))] : [.. ids];
@@ -33,7 +34,11 @@ public sealed class TextTable
         }
         Texts = copy;
         Ids = names;
+        Source = source;
     }
+
+    /// <summary>Where the texts were found: the file's path, or "(memory)".</summary>
+    public string Source { get; }
 
     /// <summary>[count]: the texts, in the order of the file.</summary>
     public IReadOnlyList<string> Texts { get; }
@@ -211,7 +216,7 @@ public sealed class TextTable
 
     private static TextTable FromFile(string path, List<string> texts, List<string> ids, string expected) =>
         texts.Count > 0
-            ? new TextTable(texts, ids)
+            ? new TextTable(texts, ids, path)
             : throw new InvalidDataException($"'{path}': no texts; expected {expected}");
 
     private static string Checked(string path, long line, string column, string text) =>

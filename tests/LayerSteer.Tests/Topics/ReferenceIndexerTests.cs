@@ -29,7 +29,7 @@ public sealed class ReferenceIndexerTests : IDisposable
 
         string align = Path.Combine(golden.Folder, "d_align.csv");
         ScoredTopic topic = TopicProfiler.Profile(
-            "topic", index, parts.Encoder, align, TextTable.Read(align), cancellation: TestContext.Current.CancellationToken);
+            "topic", index, parts.Encoder, TextTable.Read(align), cancellation: TestContext.Current.CancellationToken);
         Close.To(golden.Floats("score.align_embed"), topic.Alignment, 2e-6, "align_embed");
         Close.To(golden.Floats("score.min_dist"), topic.Scoring.MinDistances.Select(d => (float)d).ToArray(), 1e-5, "min_dist");
         Close.To(golden.Floats("score.intended"), topic.Scoring.Scores.Values.ToArray().Select(s => (float)s).ToArray(), 1e-5, "intended");
@@ -65,7 +65,7 @@ public sealed class ReferenceIndexerTests : IDisposable
         for (int i = 0; i < shards.Length; i++)
         {
             ReferenceIndexer indexer = parts.Indexer(SteeringMode.Corrected);
-            IndexManifest manifest = indexer.Manifest("d_ref.csv", parts.References, i + 1, shards.Length);
+            IndexManifest manifest = indexer.Manifest(parts.References, i + 1, shards.Length);
             indexer.Build(shards[i], manifest, parts.References, cancellation: TestContext.Current.CancellationToken);
         }
 
@@ -117,7 +117,7 @@ public sealed class ReferenceIndexerTests : IDisposable
         ReferenceIndexer indexer = parts.Indexer(SteeringMode.Seed);
         string folder = Path.Combine(_folder, "silent");
         IReadOnlyList<int> silent = indexer.Build(
-            folder, indexer.Manifest("x.csv", texts), texts, cancellation: TestContext.Current.CancellationToken);
+            folder, indexer.Manifest(texts), texts, cancellation: TestContext.Current.CancellationToken);
         Assert.Equal([1], silent);
         Assert.True(ReferenceIndex.Open(folder).Summaries(SummaryKind.Average).Latents(1).IsEmpty);
     }
@@ -185,7 +185,7 @@ public sealed class ReferenceIndexerTests : IDisposable
             TextTable? texts = null,
             IProgress<IndexProgress>? progress = null,
             CancellationToken? cancellation = null) => _steerer.BuildIndex(
-                folder, "d_ref.csv", texts ?? References, Encoder, mode, progress, cancellation ?? TestContext.Current.CancellationToken);
+                folder, texts ?? References, Encoder, mode, progress, cancellation ?? TestContext.Current.CancellationToken);
 
         public void Dispose()
         {
