@@ -51,6 +51,29 @@ public sealed class IndexSqlTests
     }
 
     [Fact]
+    public void The_statement_in_the_documents_gives_the_scores()
+    {
+        using var folder = new TemporaryFolder();
+        PromptSummary[] prompts = SampleIndex.Prompts(30);
+        SampleIndex.Build(folder["index"], SampleIndex.Manifest(prompts), prompts, 7);
+        ReferenceIndex index = ReferenceIndex.Open(folder["index"]);
+        var generator = new SplitMix64(4);
+        FeatureScoring expected = new FeatureScorer(index).Score(SampleIndex.Unit(SampleIndex.DEmbedding, ref generator));
+        string distances = string.Join(", ", expected.MinDistances.Select((distance, row) => string.Create(
+            CultureInfo.InvariantCulture, $"({index.PromptIds[row]}, ({distance:E16}::DOUBLE) ^ 2)")));
+        string document = File.ReadAllText(Path.Combine(TestFiles.Root, "docs", "index-format.md"));
+        int start = document.IndexOf("```sql", StringComparison.Ordinal) + "```sql".Length;
+        string statement = document[start..document.IndexOf("```", start, StringComparison.Ordinal)];
+
+        Dictionary<int, double> found = Query(
+            $"CREATE TABLE distances AS SELECT * FROM (VALUES {distances}) AS t(prompt, d2);"
+            + statement.Replace("'index/", $"'{folder["index"]}/", StringComparison.Ordinal));
+
+        Assert.Equal(expected.Scores.ScoredCount, found.Count);
+        Assert.All(found, row => Assert.Equal(expected.Scores.Values[row.Key], row.Value, 1e-9));
+    }
+
+    [Fact]
     public void The_latents_files_add_up_to_the_statistics()
     {
         using var folder = new TemporaryFolder();
