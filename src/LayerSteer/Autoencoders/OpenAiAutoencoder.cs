@@ -1,6 +1,5 @@
 using LayerSteer.Formats;
 using LayerSteer.Numerics;
-using NativeBuffer = LayerSteer.Numerics.NativeBuffer;
 
 namespace LayerSteer.Autoencoders;
 

@@ -1,6 +1,6 @@
 using LayerSteer.Formats;
+using LayerSteer.Models;
 using LayerSteer.Numerics;
-using NativeBuffer = LayerSteer.Numerics.NativeBuffer;
 
 namespace LayerSteer.Autoencoders;
 
@@ -71,6 +71,25 @@ public sealed class SparseAutoencoder : IDisposable
 
     /// <summary>SHA-256 of the file; computed when first asked for.</summary>
     public string Digest => _digest.Value;
+
+    /// <summary>Refuses a hook point of a model where this autoencoder cannot sit.</summary>
+    /// <param name="spec">The model.</param>
+    /// <param name="point">The hook point.</param>
+    /// <exception cref="ArgumentException">The layer is out of range, or the widths differ.</exception>
+    public void RequireFits(ArchitectureSpec spec, HookPoint point)
+    {
+        ArgumentNullException.ThrowIfNull(spec);
+        if (point.Layer < 0 || point.Layer >= spec.NLayers)
+        {
+            throw new ArgumentException($"no hook point '{point}'; this model has layers 0 to {spec.NLayers - 1}");
+        }
+
+        if (point.WidthIn(spec) != DIn)
+        {
+            throw new ArgumentException(
+                $"'{Path}': the autoencoder's input has width {DIn}, but {point} of this model has width {point.WidthIn(spec)}");
+        }
+    }
 
     /// <summary>Mean and scale of an input.</summary>
     /// <param name="x">The input, [dIn].</param>

@@ -20,8 +20,10 @@ internal struct Crc32
         {
             uint low = BinaryPrimitives.ReadUInt32LittleEndian(bytes) ^ crc;
             uint high = BinaryPrimitives.ReadUInt32LittleEndian(bytes[4..]);
-            crc = tables[7][low & 0xFF] ^ tables[6][(low >> 8) & 0xFF] ^ tables[5][(low >> 16) & 0xFF] ^ tables[4][low >> 24]
-                ^ tables[3][high & 0xFF] ^ tables[2][(high >> 8) & 0xFF] ^ tables[1][(high >> 16) & 0xFF] ^ tables[0][high >> 24];
+            crc = tables[7][low & 0xFF] ^ tables[6][(low >> 8) & 0xFF]
+                ^ tables[5][(low >> 16) & 0xFF] ^ tables[4][low >> 24]
+                ^ tables[3][high & 0xFF] ^ tables[2][(high >> 8) & 0xFF]
+                ^ tables[1][(high >> 16) & 0xFF] ^ tables[0][high >> 24];
         }
 
         foreach (byte b in bytes)

@@ -54,7 +54,7 @@ internal static class Display
         return $"of its {names.Count} tensors the nearest are {string.Join(", ", nearest)}";
     }
 
-    // Prefixes ("transformer.") and suffixes (".weight") are where names of checkpoints differ, so shared ends rank well.
+    // Names of checkpoints differ by prefixes ("transformer.") and suffixes, so what both ends share ranks them well.
     private static int SharedLetters(string a, string b)
     {
         int prefix = a.AsSpan().CommonPrefixLength(b);

@@ -5,12 +5,14 @@ using System.Runtime.Intrinsics;
 namespace LayerSteer.Formats;
 
 /// <summary>
-/// Turns raw elements into float32 or int64. Half and bfloat16 take a vector path: they are what model checkpoints hold.
+/// Turns raw elements into float32 or int64. Half and bfloat16, which model checkpoints hold, have a vector path.
 /// <code>
 /// bf16:  the 16 bits are the upper half of the float
 /// f16:   |h| shifted to the float's fields, times 2^112 to correct the exponent's bias (exact, subnormals included);
 ///        exponent 31 (infinity, NaN) becomes exponent 255
 /// </code>
+/// Each runs once or twice per process, over millions of elements, so waiting for tiered compilation would cost several
+/// times the conversion.
 /// </summary>
 internal static class ElementConversion
 {
@@ -76,6 +78,7 @@ internal static class ElementConversion
         _ => throw new ArgumentOutOfRangeException(nameof(type), type, "not an integer type"),
     };
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void FromBFloat16(ReadOnlySpan<ushort> source, Span<uint> destination)
     {
         int i = 0;
@@ -92,6 +95,7 @@ internal static class ElementConversion
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static void FromHalf(ReadOnlySpan<ushort> source, Span<uint> destination)
     {
         int i = 0;

@@ -46,7 +46,7 @@ internal sealed class ElementLayout
         return Create(0, shape, strides);
     }
 
-    /// <summary>A strided view. All strides are in elements and not negative; the caller has checked the bounds.</summary>
+    /// <summary>A strided view. Strides are in elements and not negative; the caller has checked the bounds.</summary>
     public static ElementLayout Create(long offset, ReadOnlySpan<long> shape, ReadOnlySpan<long> strides)
     {
         var mergedShape = new List<long>(shape.Length);
@@ -73,7 +73,7 @@ internal sealed class ElementLayout
         return new ElementLayout(offset, [.. mergedShape], [.. mergedStrides]);
     }
 
-    /// <summary>The number of elements of a shape; false if a size is negative or the product exceeds 64 bits.</summary>
+    /// <summary>The number of elements of a shape; false if a size is negative or it exceeds 64 bits.</summary>
     public static bool TryCount(ReadOnlySpan<long> shape, out long count)
     {
         count = 1;
@@ -101,9 +101,10 @@ internal sealed class ElementLayout
         {
             // Never more than Array.MaxLength elements, but the byte count may exceed an int.
             byte* source = storage + ((_offset + start) * sizeof(T));
+            long bytes = (long)destination.Length * sizeof(T);
             fixed (T* target = destination)
             {
-                Buffer.MemoryCopy(source, target, (long)destination.Length * sizeof(T), (long)destination.Length * sizeof(T));
+                Buffer.MemoryCopy(source, target, bytes, bytes);
             }
 
             return;
@@ -146,6 +147,7 @@ internal sealed class ElementLayout
         return strides;
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static unsafe void CopyRow<T>(byte* source, long stride, Span<T> destination)
         where T : unmanaged
     {
@@ -161,8 +163,9 @@ internal sealed class ElementLayout
         }
     }
 
-    // A transposed matrix read row by row would touch a new cache line and page for every element; in square blocks each
-    // line that is loaded is used up.
+    // A transposed matrix read row by row would touch a new cache line and page for every element; in square blocks
+    // each line that is loaded is used up.
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private static unsafe void CopyRows<T>(
         byte* source, long rowStride, long columnStride, int rows, int columns, Span<T> destination)
         where T : unmanaged

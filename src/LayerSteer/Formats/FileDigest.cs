@@ -54,7 +54,7 @@ public static class FileDigest
         Array.Sort(names, StringComparer.Ordinal);
         if (names.Length == 0 || names.Distinct(StringComparer.Ordinal).Count() != names.Length)
         {
-            throw new ArgumentException("a digest of a set needs at least one file, and none twice", nameof(relativeNames));
+            throw new ArgumentException("a set of files has at least one, and none twice", nameof(relativeNames));
         }
 
         var lines = new StringBuilder();

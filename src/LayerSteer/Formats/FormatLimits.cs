@@ -42,6 +42,6 @@ internal static class FormatLimits
     /// <summary>Deflated entries may inflate to this many bytes whatever the size of the file ...</summary>
     public const long InflatedFree = 64L << 20;
 
-    /// <summary>... and beyond that to this many times the file. Trained weights reach 2, sparse latents about 100.</summary>
+    /// <summary>... plus this many times the file. Trained weights reach 2, sparse latents about 100.</summary>
     public const long InflatedRatio = 200;
 }

@@ -34,7 +34,8 @@ internal static class NpyReader
             if (!entry.Name.EndsWith(Suffix, StringComparison.Ordinal))
             {
                 throw new InvalidDataException(
-                    $"'{file.Name}': entry {Display.Name(entry.Name)} is not a {Suffix} array; an .npz holds nothing else");
+                    $"'{file.Name}': entry {Display.Name(entry.Name)} is not a {Suffix} array; " +
+                    "an .npz holds nothing else");
             }
 
             contents.Add(Read(file.Name, entry.Name[..^Suffix.Length], entry.Start, entry.Bytes));
@@ -55,7 +56,8 @@ internal static class NpyReader
         if (major is not (1 or 2 or 3) || prefix[7] != 0)
         {
             throw new NotSupportedException(
-                $"'{file}': array {Display.Name(name)} has npy version {major}.{prefix[7]}; 1.0, 2.0 and 3.0 can be read");
+                $"'{file}': array {Display.Name(name)} has npy version {major}.{prefix[7]}; " +
+                "1.0, 2.0 and 3.0 can be read");
         }
 
         int lengthSize = major == 1 ? 2 : 4;
@@ -78,8 +80,8 @@ internal static class NpyReader
             throw Bad(file, name, "is cut short in its header");
         }
 
-        var parser = new HeaderParser(file, name, Encoding.UTF8.GetString(start((int)dataStart).AsSpan(8 + lengthSize)));
-        (string descr, bool fortran, long[] shape) = parser.Parse();
+        string header = Encoding.UTF8.GetString(start((int)dataStart).AsSpan(8 + lengthSize));
+        (string descr, bool fortran, long[] shape) = new HeaderParser(file, name, header).Parse();
         TensorType type = ParseType(file, name, descr);
         if (!ElementLayout.TryCount(shape, out long count)
             || count > long.MaxValue / type.Size())
@@ -112,7 +114,8 @@ internal static class NpyReader
         "<i4" => TensorType.I32,
         "<i8" => TensorType.I64,
         ['|', 'O', ..] => throw new NotSupportedException(
-            $"'{file}': array {Display.Name(name)} holds Python objects (a pickle), which are never loaded; {Supported}"),
+            $"'{file}': array {Display.Name(name)} holds Python objects (a pickle), which are never loaded; " +
+            Supported),
         ['>', ..] => throw new NotSupportedException(
             $"'{file}': array {Display.Name(name)} is big-endian ({Display.Name(descr)}); {Supported}"),
         _ => throw new NotSupportedException(
@@ -281,11 +284,10 @@ internal static class NpyReader
             }
         }
 
-        private InvalidDataException Unexpected() => Bad(
-            file,
-            name,
-            _at < text.Length
-                ? $"has a header that cannot be read at '{Display.Name(text.Substring(_at, Math.Min(16, text.Length - _at)))}'"
-                : "has a header that ends too early");
+        private InvalidDataException Unexpected()
+        {
+            string rest = Display.Name(text.Substring(_at, Math.Min(16, text.Length - _at)));
+            return Bad(file, name, $"has a header that cannot be read at '{rest}'");
+        }
     }
 }

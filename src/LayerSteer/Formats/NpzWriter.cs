@@ -6,7 +6,8 @@ namespace LayerSteer.Formats;
 
 /// <summary>
 /// Writes an .npz file that numpy.load reads: a zip archive of one .npy per tensor, stored without compression, dated
-/// 1980 so that the same tensors give the same bytes, with zip64 records where 4 GB are exceeded. Numpy has no bfloat16.
+/// 1980 so that the same tensors give the same bytes, with zip64 records where 4 GB are exceeded. Numpy has no
+/// bfloat16.
 /// </summary>
 public sealed class NpzWriter : TensorWriter
 {

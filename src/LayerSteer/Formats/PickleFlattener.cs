@@ -65,7 +65,7 @@ internal sealed class PickleFlattener
 
                 break;
             default:
-                throw Bad($"the pickle holds something at '{Display.Name(name)}' that is neither a tensor nor a plain value");
+                throw Bad($"the pickle holds what is neither a tensor nor a plain value at '{Display.Name(name)}'");
         }
     }
 
@@ -119,7 +119,8 @@ internal sealed class PickleFlattener
         if (count > storage.Length)
         {
             throw new NotSupportedException(
-                $"'{_file}': {shown} repeats the {storage.Length} elements of its storage; save a contiguous copy instead");
+                $"'{_file}': {shown} repeats the {storage.Length} elements of its storage; " +
+                "save a contiguous copy instead");
         }
 
         if (_contents.Values.ContainsKey(name))
@@ -128,13 +129,11 @@ internal sealed class PickleFlattener
         }
 
         int size = storage.Type.Size();
-        _contents.Add(new StoredTensor(
-            _file,
-            name,
-            storage.Type,
-            tensor.Shape,
-            _storages[storage.Key].Slice(storage.Start * size, storage.Length * size),
-            ElementLayout.Create(tensor.Offset, tensor.Shape, count > 0 ? tensor.Strides : new long[tensor.Shape.Length])));
+        ByteRange bytes = _storages[storage.Key].Slice(storage.Start * size, storage.Length * size);
+        ElementLayout layout = count > 0
+            ? ElementLayout.Create(tensor.Offset, tensor.Shape, tensor.Strides)
+            : ElementLayout.RowMajor(tensor.Shape);
+        _contents.Add(new StoredTensor(_file, name, storage.Type, tensor.Shape, bytes, layout));
     }
 
     private void AddValue(string name, object value)

@@ -9,8 +9,8 @@ namespace LayerSteer.Formats;
 /// looked up by reflection.
 /// <para>
 /// Results are null, string, long, double, bool, object?[] (tuple), List&lt;object?&gt;, <see cref="PickledDict"/>,
-/// <see cref="PickledTensor"/>, <see cref="PickledStorage"/> or <see cref="PickledGlobal"/>. Lists and dicts may contain
-/// themselves: whoever walks the result must limit depth and count.
+/// <see cref="PickledTensor"/>, <see cref="PickledStorage"/> or <see cref="PickledGlobal"/>. Lists and dicts may
+/// contain themselves: whoever walks the result must limit depth and count.
 /// </para>
 /// </summary>
 internal ref struct PickleReader
@@ -22,17 +22,16 @@ internal ref struct PickleReader
     private readonly ReadOnlySpan<byte> _data;
     private readonly List<object?> _stack = [];
     private readonly Dictionary<long, object?> _memo = [];
-    private readonly Dictionary<string, (TensorType Type, long Length)> _storages;
+    private readonly PickleBuilder _values;
     private int _at;
     private int _opcodes;
-    private int _containers;
 
     private PickleReader(
         string file, ReadOnlySpan<byte> data, Dictionary<string, (TensorType Type, long Length)> storages)
     {
         _file = file;
         _data = data;
-        _storages = storages;
+        _values = new PickleBuilder(file, storages);
     }
 
     /// <summary>Reads one pickle from the start of the bytes.</summary>
@@ -130,20 +129,19 @@ internal ref struct PickleReader
                 _stack.Add(Encoding.Latin1.GetString(Take(BinaryPrimitives.ReadUInt32LittleEndian(Take(4)))));
                 break;
             case (byte)'}':
-                _stack.Add(NewDict(ordered: false));
+                _stack.Add(_values.NewDict(ordered: false));
                 break;
             case (byte)']':
-                CountContainer();
-                _stack.Add(new List<object?>());
+                _stack.Add(_values.NewList());
                 break;
             case (byte)')':
                 _stack.Add(Array.Empty<object?>());
                 break;
             case (byte)'t':
-                _stack.Add(Tuple(PopToMark()));
+                _stack.Add(_values.Tuple(PopToMark()));
                 break;
             case 0x85 or 0x86 or 0x87: // TUPLE1, TUPLE2, TUPLE3
-                _stack.Add(Tuple(Pop(opcode - 0x84)));
+                _stack.Add(_values.Tuple(Pop(opcode - 0x84)));
                 break;
             case (byte)'s':
                 SetItems(Pop(2));
@@ -174,125 +172,28 @@ internal ref struct PickleReader
                 break;
             case (byte)'c': // GLOBAL
                 string module = Line();
-                _stack.Add(Global(module, Line()));
+                _stack.Add(_values.Global(module, Line()));
                 break;
             case 0x93: // STACK_GLOBAL
                 object?[] path = Pop(2);
-                _stack.Add(Global(path[0] as string ?? "?", path[1] as string ?? "?"));
+                _stack.Add(_values.Global(path[0] as string ?? "?", path[1] as string ?? "?"));
                 break;
             case (byte)'R':
                 object?[] call = Pop(2);
-                _stack.Add(Construct(call[0], call[1]));
+                _stack.Add(_values.Construct(call[0], call[1]));
                 break;
             case (byte)'b':
-                Build();
+                object? state = Pop();
+                _values.Build(_stack.Count == 0 ? null : _stack[^1], state);
                 break;
             case (byte)'Q': // BINPERSID
-                _stack.Add(Storage(Pop()));
+                _stack.Add(_values.Storage(Pop()));
                 break;
             default:
                 throw Bad(
-                    $"uses the opcode {OpcodeName(opcode)} at byte {start}; only tensors and plain values can be loaded");
+                    $"uses the opcode {PickleOpcodes.Name(opcode)} at byte {start}; " +
+                    "only tensors and plain values can be loaded");
         }
-    }
-
-    private object? Construct(object? callee, object? arguments)
-    {
-        if (callee is not PickledGlobal global || arguments is not object?[] args)
-        {
-            throw Bad("calls something that is not a known name with a tuple");
-        }
-
-        switch (global.Kind)
-        {
-            case PickledGlobalKind.OrderedDict when args.Length == 0:
-                return NewDict(ordered: true);
-            case PickledGlobalKind.OrderedDict when args is [List<object?> pairs]:
-                return DictOf(pairs);
-            case PickledGlobalKind.RebuildTensor when args.Length == 4:
-            case PickledGlobalKind.RebuildTensorV2 when args.Length is 6 or 7:
-                if (args is [PickledStorage storage, long offset, object?[] shape, object?[] strides, ..])
-                {
-                    CountContainer();
-                    return new PickledTensor(storage, offset, Sizes(shape), Sizes(strides));
-                }
-
-                break;
-            case PickledGlobalKind.Parameter when args is [PickledTensor tensor, ..] && args.Length <= 3:
-                return tensor;
-            case PickledGlobalKind.Size when args is [object?[] sizes]:
-                return sizes;
-            case PickledGlobalKind.Size when args is [List<object?> sizes]:
-                return Tuple([.. sizes]);
-            case PickledGlobalKind.Bytes when args is [string text, "latin1"]:
-                return text;
-            default:
-                break;
-        }
-
-        throw Bad($"calls {global.Name} with arguments that do not fit it");
-    }
-
-    // The only state that torch attaches is the version table of a state dict, which says nothing about the tensors.
-    private void Build()
-    {
-        object? state = Pop();
-        if (_stack.Count == 0 || _stack[^1] is not PickledDict { Ordered: true }
-            || state is not PickledDict { Items: { Count: <= 1 } items } || (items.Count == 1 && !items.ContainsKey("_metadata")))
-        {
-            throw Bad("sets the state of an object (BUILD); only the _metadata of an OrderedDict is accepted");
-        }
-    }
-
-    private PickledStorage Storage(object? id)
-    {
-        if (id is not object?[] parts || parts.Length is not (5 or 6)
-            || parts is not ["storage", PickledGlobal { Kind: PickledGlobalKind.Storage } type, string key, string, long length, ..]
-            || length is < 0 or > FormatLimits.Dimension)
-        {
-            throw Bad("has a persistent id that is not a storage");
-        }
-
-        (long viewStart, long viewLength) = parts.Length == 5 || parts[5] is null
-            ? (0, length)
-            : parts[5] is object?[] and [string, long start, long count] ? (start, count) : (-1, 0);
-        if (viewStart < 0 || viewLength < 0 || viewStart > length || viewLength > length - viewStart)
-        {
-            throw Bad($"views a part of storage {Display.Name(key)} that it does not have");
-        }
-
-        if (!_storages.TryAdd(key, (type.Type, length)) && _storages[key] != (type.Type, length))
-        {
-            throw Bad($"names the storage {Display.Name(key)} with two types or lengths");
-        }
-
-        return new PickledStorage(key, type.Type, viewStart, viewLength);
-    }
-
-    private PickledGlobal Global(string module, string name) => PickledGlobal.Find(module, name)
-        ?? throw Bad($"names the function '{Display.Name($"{module}.{name}")}'; only tensors can be loaded");
-
-    private PickledDict NewDict(bool ordered)
-    {
-        CountContainer();
-        return new PickledDict(ordered);
-    }
-
-    private PickledDict DictOf(List<object?> pairs)
-    {
-        PickledDict dict = NewDict(ordered: true);
-        foreach (object? pair in pairs)
-        {
-            (object? key, object? value) = pair switch
-            {
-                object?[] and [var k, var v] => (k, v),
-                List<object?> and [var k, var v] => (k, v),
-                _ => throw Bad("calls collections.OrderedDict with arguments that do not fit it"),
-            };
-            AddItem(dict, key, value);
-        }
-
-        return dict;
     }
 
     private void SetItems(object?[] items)
@@ -304,20 +205,7 @@ internal ref struct PickleReader
 
         for (int i = 0; i < items.Length; i += 2)
         {
-            AddItem(dict, items[i], items[i + 1]);
-        }
-    }
-
-    private void AddItem(PickledDict dict, object? key, object? value)
-    {
-        if (key is not (string or long))
-        {
-            throw Bad("has a dict key that is neither a string nor an integer");
-        }
-
-        if (!dict.Items.TryAdd(key, value))
-        {
-            throw Bad($"has a dict with two keys {Display.Name(key.ToString()!)}");
+            _values.AddItem(dict, items[i], items[i + 1]);
         }
     }
 
@@ -331,36 +219,6 @@ internal ref struct PickleReader
         list.AddRange(items);
     }
 
-    private object?[] Tuple(object?[] items)
-    {
-        CountContainer();
-        return items;
-    }
-
-    private long[] Sizes(object?[] items)
-    {
-        if (items.Length > FormatLimits.Rank)
-        {
-            throw Bad($"has a tensor of {items.Length} dimensions, at most {FormatLimits.Rank} are read");
-        }
-
-        var sizes = new long[items.Length];
-        for (int i = 0; i < items.Length; i++)
-        {
-            sizes[i] = items[i] is long size ? size : throw Bad("has a tensor size that is not an integer");
-        }
-
-        return sizes;
-    }
-
-    private void CountContainer()
-    {
-        if (++_containers > FormatLimits.PickleContainers)
-        {
-            throw Bad($"makes more than {FormatLimits.PickleContainers} dicts, lists, tuples and tensors");
-        }
-    }
-
     private void Memoize(long index)
     {
         if (_stack.Count == 0 || ReferenceEquals(_stack[^1], Mark))
@@ -371,8 +229,9 @@ internal ref struct PickleReader
         _memo[index] = _stack[^1];
     }
 
-    private void Recall(long index) => _stack.Add(
-        _memo.TryGetValue(index, out object? value) ? value : throw Bad($"recalls value {index}, which it never stored"));
+    private void Recall(long index) => _stack.Add(_memo.TryGetValue(index, out object? value)
+        ? value
+        : throw Bad($"recalls value {index}, which it never stored"));
 
     private object? Pop() => Pop(1)[0];
 
@@ -460,37 +319,4 @@ internal ref struct PickleReader
     }
 
     private readonly InvalidDataException Bad(string what) => new($"'{_file}': the pickle {what}");
-
-    private static string OpcodeName(byte opcode) => opcode switch
-    {
-        (byte)'i' => "INST",
-        (byte)'o' => "OBJ",
-        0x81 => "NEWOBJ",
-        0x92 => "NEWOBJ_EX",
-        0x82 => "EXT1",
-        0x83 => "EXT2",
-        0x84 => "EXT4",
-        (byte)'P' => "PERSID",
-        (byte)'g' => "GET",
-        (byte)'p' => "PUT",
-        (byte)'S' => "STRING",
-        (byte)'I' => "INT",
-        (byte)'L' => "LONG",
-        (byte)'F' => "FLOAT",
-        (byte)'V' => "UNICODE",
-        (byte)'d' => "DICT",
-        (byte)'l' => "LIST",
-        (byte)'0' => "POP",
-        (byte)'1' => "POP_MARK",
-        (byte)'2' => "DUP",
-        (byte)'T' => "BINSTRING",
-        0x8B => "LONG4",
-        0x8D => "BINUNICODE8",
-        0x8E => "BINBYTES8",
-        0x8F => "EMPTY_SET",
-        0x90 => "ADDITEMS",
-        0x91 => "FROZENSET",
-        0x96 => "BYTEARRAY8",
-        _ => $"0x{opcode:X2}",
-    };
 }

@@ -145,7 +145,8 @@ internal static class SafetensorsReader
                     offsets = ReadSizes(file, name, key, ref reader);
                     break;
                 default:
-                    throw Bad(file, $"tensor {Display.Name(name)} has an unexpected, repeated or wrong {Display.Name(key)}");
+                    throw Bad(
+                        file, $"tensor {Display.Name(name)} has an unexpected, repeated or wrong {Display.Name(key)}");
             }
         }
 
@@ -166,8 +167,8 @@ internal static class SafetensorsReader
         {
             throw Bad(
                 file,
-                $"tensor {Display.Name(name)} is {dtype} {Display.Shape(sizes)}, which takes {count * type.Size()} bytes, " +
-                $"but its data_offsets are {Display.Shape([.. offsets])}");
+                $"tensor {Display.Name(name)} is {dtype} {Display.Shape(sizes)}, which takes " +
+                $"{count * type.Size()} bytes, but its data_offsets are {Display.Shape([.. offsets])}");
         }
 
         return new Entry(name, type, sizes, offsets[0], offsets[1]);

@@ -138,7 +138,8 @@ public sealed class StoredTensor
         if (!expected.SequenceEqual(_shape))
         {
             throw new InvalidDataException(
-                $"'{_file}': tensor {Display.Name(Name)} is {Display.Shape(_shape)}, expected {Display.Shape(expected)}");
+                $"'{_file}': tensor {Display.Name(Name)} is {Display.Shape(_shape)}, " +
+                $"expected {Display.Shape(expected)}");
         }
     }
 

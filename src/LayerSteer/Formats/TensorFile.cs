@@ -12,7 +12,7 @@ namespace LayerSteer.Formats;
 /// </summary>
 public sealed class TensorFile : IDisposable
 {
-    /// <summary>The name of a tensor that its file does not name: the array of an .npy, or a lone torch tensor.</summary>
+    /// <summary>The name of a tensor that its file does not name: the array of an .npy, a lone torch tensor.</summary>
     public const string Unnamed = "arr_0";
 
     private readonly MappedFile _file;
@@ -47,7 +47,7 @@ public sealed class TensorFile : IDisposable
     /// <summary>Opens a file and checks everything but the data: names, shapes, sizes, offsets.</summary>
     /// <param name="path">The file. Its extension only chooses the words of an error.</param>
     /// <returns>The open file; dispose it when its tensors are no longer read.</returns>
-    /// <exception cref="InvalidDataException">The file is damaged, or made to do harm; the message says how.</exception>
+    /// <exception cref="InvalidDataException">The file is damaged or made to do harm; the message says how.</exception>
     /// <exception cref="NotSupportedException">The file is valid but holds what cannot be read here.</exception>
     /// <exception cref="IOException">The file does not exist or cannot be opened.</exception>
     public static TensorFile Open(string path)
@@ -69,7 +69,8 @@ public sealed class TensorFile : IDisposable
         }
     }
 
-    /// <summary>Unmaps the file. Reads in progress finish; later ones throw <see cref="ObjectDisposedException"/>.</summary>
+    /// <summary>Unmaps the file. Reads in progress finish; later ones throw
+    /// <see cref="ObjectDisposedException"/>.</summary>
     public void Dispose() => _file.Dispose();
 
     private static FileContents Read(MappedFile file)

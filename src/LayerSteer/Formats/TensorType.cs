@@ -1,6 +1,6 @@
 namespace LayerSteer.Formats;
 
-/// <summary>The element types that can be read from and written to tensor files. All are little-endian on disk.</summary>
+/// <summary>The element types that tensor files can hold here. All are little-endian on disk.</summary>
 public enum TensorType
 {
     /// <summary>One byte, zero is false and anything else is true.</summary>

@@ -20,7 +20,8 @@ public abstract class TensorWriter : IDisposable
     }
 
     /// <summary>Adds a whole tensor.</summary>
-    /// <typeparam name="T">float, double, Half, sbyte, byte, short, int, long or bool; ushort for raw bfloat16 bits.</typeparam>
+    /// <typeparam name="T">float, double, Half, sbyte, byte, short, int, long or bool; ushort for the raw bits of
+    /// bfloat16.</typeparam>
     /// <param name="name">Its name; not empty, not used before.</param>
     /// <param name="shape">The sizes of its dimensions, slowest first; empty for a scalar.</param>
     /// <param name="values">Its elements, row-major, as many as the shape says.</param>
@@ -44,7 +45,7 @@ public abstract class TensorWriter : IDisposable
     /// <param name="type">Its element type.</param>
     /// <param name="shape">The sizes of its dimensions, slowest first; empty for a scalar.</param>
     /// <exception cref="ArgumentException">The name or shape is not valid.</exception>
-    /// <exception cref="InvalidOperationException">The tensor before is not whole yet, or the file is complete.</exception>
+    /// <exception cref="InvalidOperationException">The tensor before is not whole, or the file is complete.</exception>
     /// <exception cref="NotSupportedException">The format has no such element type.</exception>
     public void Begin(string name, TensorType type, ReadOnlySpan<long> shape)
     {

@@ -64,8 +64,8 @@ internal static class TorchReader
             {
                 throw Bad(
                     file,
-                    $"storage {Display.Name(key)} of {elements} {type} elements takes {elements * type.Size()} bytes, " +
-                    $"but the archive has {entry.Length}");
+                    $"storage {Display.Name(key)} of {elements} {type} elements takes " +
+                    $"{elements * type.Size()} bytes, but the archive has {entry.Length}");
             }
 
             bytes.Add(key, entry.Bytes);

@@ -43,7 +43,7 @@ internal sealed class ZipDirectory
         return directory.Entries;
     }
 
-    /// <summary>Whether an entry name, taken as a relative path on any system, stays inside the folder it is under.</summary>
+    /// <summary>Whether an entry name, taken as a path on any system, stays inside the folder it is under.</summary>
     public static bool StaysInside(string name) =>
         name.Length > 0 && name[0] != '/' && !name.AsSpan().ContainsAny('\\', '\0', ':')
         && !name.Split('/').Contains("..");
@@ -87,7 +87,8 @@ internal sealed class ZipDirectory
 
         if (offset < 0 || size < 0 || offset > end || size != end - offset || count < 0 || count > size / CentralSize)
         {
-            throw Bad($"the zip directory of {count} entries in {size} bytes at {offset} does not fit before byte {end}");
+            throw Bad(
+                $"the zip directory of {count} entries in {size} bytes at {offset} does not fit before byte {end}");
         }
 
         return (offset, size, count);
@@ -141,7 +142,11 @@ internal sealed class ZipDirectory
     }
 
     private void ReadEntry(
-        PinnedBytes pinned, ReadOnlySpan<byte> header, ReadOnlySpan<byte> rawName, ReadOnlySpan<byte> extra, long dataEnd)
+        PinnedBytes pinned,
+        ReadOnlySpan<byte> header,
+        ReadOnlySpan<byte> rawName,
+        ReadOnlySpan<byte> extra,
+        long dataEnd)
     {
         string name = CheckedName(rawName);
         int method = U16(header, 10);
@@ -255,8 +260,8 @@ internal sealed class ZipDirectory
         {
             if (_extents[i].Start < _extents[i - 1].End)
             {
-                throw Bad(
-                    $"the zip entries {Display.Name(_extents[i - 1].Name)} and {Display.Name(_extents[i].Name)} overlap");
+                string before = Display.Name(_extents[i - 1].Name);
+                throw Bad($"the zip entries {before} and {Display.Name(_extents[i].Name)} overlap");
             }
         }
     }

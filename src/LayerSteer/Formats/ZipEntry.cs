@@ -28,7 +28,7 @@ internal sealed class ZipEntry
     /// <summary>Uncompressed bytes.</summary>
     public long Length { get; }
 
-    /// <summary>The uncompressed bytes: in place where stored, inflated (and checked by CRC) on first use otherwise.</summary>
+    /// <summary>The uncompressed bytes: in place where stored, else inflated and checked by CRC on first use.</summary>
     public ByteRange Bytes { get; }
 
     /// <summary>The first bytes, at most all of them, without inflating the rest.</summary>
@@ -53,17 +53,17 @@ internal sealed class ZipEntry
         return start;
     }
 
-    private unsafe NativeBuffer InflateAll()
+    private unsafe InflatedBytes InflateAll()
     {
-        NativeBuffer? buffer = null;
+        InflatedBytes? buffer = null;
         try
         {
             using PinnedBytes pinned = _stored.Pin();
-            buffer = new NativeBuffer(Length);
+            buffer = new InflatedBytes(Length);
             byte* target = (byte*)buffer.DangerousGetHandle();
             Inflate(pinned.Pointer, target, Length);
             CheckCrc(target);
-            NativeBuffer whole = buffer;
+            InflatedBytes whole = buffer;
             buffer = null;
             return whole;
         }

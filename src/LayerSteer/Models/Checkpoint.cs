@@ -65,9 +65,7 @@ internal sealed class Checkpoint : IDisposable
     {
         if (!_tensors.TryGetValue(name, out StoredTensor? tensor))
         {
-            throw new InvalidDataException(
-                $"'{Directory}': no tensor '{name}'; the files have {string.Join(", ", _tensors.Keys.Order(StringComparer.Ordinal).Take(8))}"
-                + (_tensors.Count > 8 ? $" and {_tensors.Count - 8} more" : string.Empty));
+            throw new InvalidDataException($"'{Directory}': no tensor '{name}'; {Display.NamesNear(name, _tensors.Keys)}");
         }
 
         _used.Add(name);

@@ -23,7 +23,7 @@ public sealed class SteeringPlan
         options.Validate();
         foreach (LayerEdit edit in edits)
         {
-            CheckFits(spec, edit.Point, edit.Autoencoder.DIn, edit.Autoencoder.Path);
+            edit.Autoencoder.RequireFits(spec, edit.Point);
         }
 
         if (edits.Select(edit => edit.Point).Distinct().Count() != edits.Count)
@@ -49,25 +49,4 @@ public sealed class SteeringPlan
 
     /// <summary>The ids of special tokens.</summary>
     public IReadOnlySet<int> SpecialTokens { get; }
-
-    /// <summary>Refuses an autoencoder that cannot sit at a hook point of a model.</summary>
-    /// <param name="spec">The model.</param>
-    /// <param name="point">The hook point.</param>
-    /// <param name="dIn">The width of the autoencoder's input.</param>
-    /// <param name="path">The autoencoder's file, for the message.</param>
-    /// <exception cref="ArgumentException">The layer is out of range or the widths differ.</exception>
-    public static void CheckFits(ArchitectureSpec spec, HookPoint point, int dIn, string path)
-    {
-        ArgumentNullException.ThrowIfNull(spec);
-        if (point.Layer < 0 || point.Layer >= spec.NLayers)
-        {
-            throw new ArgumentException($"no hook point '{point}'; this model has layers 0 to {spec.NLayers - 1}");
-        }
-
-        if (point.WidthIn(spec) != dIn)
-        {
-            throw new ArgumentException(
-                $"'{path}': the autoencoder's input has width {dIn}, but {point} of this model has width {point.WidthIn(spec)}");
-        }
-    }
 }

@@ -3,9 +3,9 @@ using System.Runtime.InteropServices;
 namespace LayerSteer.Formats;
 
 /// <summary>Native memory with a 64-bit length: an inflated tensor can exceed what an array can hold.</summary>
-internal sealed class NativeBuffer : SafeBuffer
+internal sealed class InflatedBytes : SafeBuffer
 {
-    public NativeBuffer(long length)
+    public InflatedBytes(long length)
         : base(ownsHandle: true)
     {
         unsafe
