@@ -20,22 +20,21 @@ public static class BosPolicies
 
     /// <summary>The ids in front of every text: BOS, or nothing.</summary>
     /// <param name="policy">The policy.</param>
-    /// <param name="spec">The model, whose config names BOS.</param>
+    /// <param name="spec">The model, whose config names BOS; null if there are tokenizer files only.</param>
     /// <param name="tokenizer">Its tokenizer, asked if the config does not.</param>
     /// <exception cref="ArgumentException">BOS is wanted, but neither names one.</exception>
-    public static int[] Prefix(this BosPolicy policy, ArchitectureSpec spec, TextTokenizer tokenizer)
+    public static int[] Prefix(this BosPolicy policy, ArchitectureSpec? spec, TextTokenizer tokenizer)
     {
-        ArgumentNullException.ThrowIfNull(spec);
         ArgumentNullException.ThrowIfNull(tokenizer);
         if (policy == BosPolicy.None)
         {
             return [];
         }
 
-        int? bos = spec.BosId ?? tokenizer.BosId;
-        return bos is { } id && id < spec.Vocabulary
+        int? bos = spec?.BosId ?? tokenizer.BosId;
+        return bos is { } id && (spec is null || id < spec.Vocabulary)
             ? [id]
-            : throw new ArgumentException("no BOS token: config.json has no usable bos_token_id and the tokenizer names none; use BOS policy none");
+            : throw new ArgumentException("no BOS token: config.json has no usable bos_token_id and the tokenizer names none; use --bos none");
     }
 
     /// <summary>The ids of special tokens of a model: BOS, EOS and padding, as its config and tokenizer name them.</summary>

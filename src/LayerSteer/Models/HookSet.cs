@@ -49,6 +49,14 @@ public sealed class HookSet
         return this;
     }
 
+    /// <summary>Adds the actions of another set after those of this one.</summary>
+    /// <returns>This set.</returns>
+    public HookSet Add(HookSet? others)
+    {
+        _actions.AddRange(others?._actions ?? []);
+        return this;
+    }
+
     internal bool Has(HookPoint point)
     {
         foreach ((HookPoint known, _) in _actions)

@@ -109,6 +109,24 @@ public sealed class LayerEdit
         statistics.Count(RelativeChange(scratch.Before, x));
     }
 
+    /// <summary>z' of one position, [dSae]. As published, swap keeps the sign of the pre-activations that it masks: −0 where one was negative.</summary>
+    internal void WriteEdited(ReadOnlySpan<float> x, Span<float> edited, EditScratch scratch)
+    {
+        Span<float> preActivations = scratch.PreActivations.AsSpan(0, Autoencoder.DSae);
+        Autoencoder.PreActivations(x, 1, preActivations, scratch.Scales);
+        Autoencoder.Activate(preActivations, scratch.Latents);
+        Edit(preActivations, scratch).CopyTo(edited);
+        if (_options is not { Method: SteeringMethod.Swap, Mode: SteeringMode.Seed })
+        {
+            return;
+        }
+
+        for (int i = 0; i < edited.Length; i++)
+        {
+            edited[i] = edited[i] == 0f ? MathF.CopySign(0f, preActivations[i]) : edited[i];
+        }
+    }
+
     private static double RelativeChange(ReadOnlySpan<float> before, ReadOnlySpan<float> after)
     {
         double change = 0;

@@ -1,0 +1,193 @@
+using System.CommandLine;
+using System.Globalization;
+using System.Text.Json.Nodes;
+using LayerSteer.Models;
+using LayerSteer.Numerics;
+using LayerSteer.Topics;
+using Spectre.Console;
+
+namespace LayerSteer.Cli;
+
+/// <summary>`layersteer topic`: from a topic's texts and an index to scores; `topic list` shows the named ones.</summary>
+internal static class TopicCommand
+{
+    public static Command Create(Terminal terminal)
+    {
+        Option<string> index = new("--index") { Description = "Folder of the reference index.", Required = true };
+        Option<string> align = new("--align") { Description = "The topic's texts: a CSV with header ',0', or JSON.", Required = true };
+        Option<string?> encoder = new("--encoder") { Description = "Folder of the sentence encoder. Default: the one the index names." };
+        Option<string> summary = new("--summary")
+        {
+            Description = "How a reference prompt is summarised: avg, max or counts.",
+            DefaultValueFactory = _ => "avg",
+        };
+        summary.AcceptOnlyFromAmong("avg", "max", "counts");
+        Option<SteeringMode?> mode = new("--mode") { Description = "corrected or seed; must be the index's. Default: the index's." };
+        Option<string?> name = new("--name") { Description = "Name of the topic; it is kept in the user's data folder and --topic finds it." };
+        Option<string?> output = new("--out", "-o") { Description = "Write the topic profile to this JSON file." };
+        Option<string?> scores = new("--scores-out") { Description = "Write the scores in the seed's CSV layout." };
+        Option<string?> dump = new("--dump") { Description = "Write the arrays of scoring to this .npz." };
+        Option<string?> csv = new("--csv") { Description = "Write the seed's D_align_embeds.csv into this folder." };
+        Option<bool> publishedBug = new("--published-bug")
+        {
+            Description = "Repeat the seed's defect: one latent without support makes every score 0.",
+        };
+        Option<int> threads = SharedOptions.Threads();
+        Option<bool> json = SharedOptions.Json();
+        var command = new Command("topic", "Score every latent of an index by how near the topic the prompts lie that fire it.")
+        {
+            index, align, encoder, summary, mode, name, output, scores, dump, csv, publishedBug, threads, json,
+        };
+        command.Subcommands.Add(List(terminal));
+        command.SetAction((parse, cancellation) =>
+        {
+            ReferenceIndex references = ReferenceIndex.Open(parse.GetRequiredValue(index));
+            IndexManifest manifest = references.Manifest;
+            if (parse.GetValue(mode) is { } wanted && wanted != manifest.Mode)
+            {
+                throw new ArgumentException(
+                    $"'{references.Folder}' was built with mode {Lower(manifest.Mode)}, but --mode is {Lower(wanted)}; build an index with that mode");
+            }
+
+            string path = parse.GetRequiredValue(align);
+            TextTable texts = TextTable.Read(path);
+            using var pool = new WorkerPool(parse.GetValue(threads));
+            using SentenceEncoder sentences = SentenceEncoder.Load(parse.GetValue(encoder) ?? manifest.Encoder.Path, pool);
+            ScoredTopic topic = TopicProfiler.Profile(
+                parse.GetValue(name) ?? Path.GetFileNameWithoutExtension(path),
+                references,
+                sentences,
+                path,
+                texts,
+                Kind(parse.GetRequiredValue(summary)),
+                parse.GetValue(publishedBug),
+                cancellation);
+            Write(topic, parse.GetValue(output), parse.GetValue(name), parse.GetValue(scores));
+            if (parse.GetValue(dump) is { } npz)
+            {
+                ScoreDump.WriteTopic(npz, topic, manifest.DEmbedding);
+            }
+
+            if (parse.GetValue(csv) is { } directory)
+            {
+                Directory.CreateDirectory(directory);
+                SeedCsv.Write(Path.Combine(directory, SeedCsv.AlignmentEmbeddings), topic.Alignment, manifest.DEmbedding);
+            }
+
+            Show(terminal, topic, parse.GetValue(json));
+            return Task.FromResult(0);
+        });
+        return command;
+    }
+
+    private static Command List(Terminal terminal)
+    {
+        Option<bool> json = SharedOptions.Json();
+        var command = new Command("list", "Show the named topics.") { json };
+        command.SetAction(parse =>
+        {
+            IReadOnlyDictionary<string, string> topics = TopicFolder.All();
+            if (parse.GetValue(json))
+            {
+                var list = new JsonArray();
+                foreach ((string name, string path) in topics)
+                {
+                    list.Add(new JsonObject { ["name"] = name, ["path"] = path });
+                }
+
+                terminal.WriteJson(list);
+                return 0;
+            }
+
+            if (topics.Count == 0)
+            {
+                terminal.Note("no named topics yet; `layersteer topic --name NAME …` keeps one");
+                return 0;
+            }
+
+            Table table = new Table().AddColumns("topic", "layer", "mode", "verdict").AddColumn(new TableColumn("scored").RightAligned())
+                .AddColumn("file");
+            foreach ((string name, string path) in topics)
+            {
+                TopicProfile topic = TopicProfile.Read(path);
+                table.AddRow(
+                    Markup.Escape(name),
+                    Markup.Escape(topic.HookPoint),
+                    Lower(topic.Mode),
+                    topic.Verdict,
+                    $"{topic.Scores.Latents.Length}",
+                    Markup.Escape(path));
+            }
+
+            terminal.Tables.Write(table);
+            return 0;
+        });
+        return command;
+    }
+
+    private static SummaryKind Kind(string name) => name switch
+    {
+        "max" => SummaryKind.Maximum,
+        "counts" => SummaryKind.Counts,
+        _ => SummaryKind.Average,
+    };
+
+    private static void Write(ScoredTopic topic, string? output, string? name, string? scores)
+    {
+        if (name is not null)
+        {
+            topic.Profile.Write(TopicFolder.PathOf(name));
+        }
+
+        if (output is not null)
+        {
+            topic.Profile.Write(output);
+        }
+
+        if (scores is not null)
+        {
+            topic.Scoring.Scores.WriteCsv(scores);
+        }
+    }
+
+    private static void Show(Terminal terminal, ScoredTopic topic, bool json)
+    {
+        TopicProfile profile = topic.Profile;
+        LatentScores scores = topic.Scoring.Scores;
+        int[] top = scores.Top(5);
+        if (json)
+        {
+            terminal.WriteJson(new JsonObject
+            {
+                ["topic"] = profile.Name,
+                ["verdict"] = profile.Verdict,
+                ["reasons"] = JsonValues.Array(profile.Reasons),
+                ["coverage"] = profile.Coverage,
+                ["scored"] = scores.ScoredCount,
+                ["unsupported"] = scores.UnsupportedCount,
+                ["prompts_used"] = profile.PromptsUsed,
+                ["alignment_texts"] = profile.Alignment.Texts,
+                ["alignment_windows"] = profile.Alignment.Windows,
+                ["min_distance"] = profile.MinDistance.Min,
+                ["top"] = JsonValues.Array(top),
+                ["mode"] = Lower(profile.Mode),
+            });
+            return;
+        }
+
+        Table table = new Table().HideHeaders().AddColumn("what").AddColumn("value");
+        table.Title = new TableTitle(Markup.Escape($"topic {profile.Name}"));
+        string verdict = Markup.Escape(profile.Verdict + string.Concat(profile.Reasons.Select(reason => $": {reason}")));
+        table.AddRow("verdict", profile.Verdict == TopicProfile.Scored ? $"[green]{verdict}[/]" : $"[red]{verdict}[/]");
+        table.AddRow("coverage", string.Create(CultureInfo.InvariantCulture, $"{profile.Coverage:P2}"));
+        table.AddRow("latents", $"{scores.ScoredCount} scored, {scores.UnsupportedCount} unsupported");
+        table.AddRow("texts", $"{profile.Alignment.Texts} in {profile.Alignment.Windows} windows");
+        table.AddRow("nearest, farthest prompt", string.Create(
+            CultureInfo.InvariantCulture, $"{profile.MinDistance.Min:F3}, {profile.MinDistance.Max:F3}"));
+        table.AddRow("best latents", string.Join(", ", top.Select(latent => string.Create(
+            CultureInfo.InvariantCulture, $"{latent} ({scores.Values[latent]:F3}, {topic.Scoring.Support[latent]} prompts)"))));
+        terminal.Tables.Write(table);
+    }
+
+    private static string Lower(SteeringMode mode) => mode.ToString().ToLowerInvariant();
+}

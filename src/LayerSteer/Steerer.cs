@@ -1,0 +1,217 @@
+using LayerSteer.Autoencoders;
+using LayerSteer.Generation;
+using LayerSteer.Models;
+using LayerSteer.Numerics;
+using LayerSteer.Steering;
+using LayerSteer.Text;
+using LayerSteer.Topics;
+
+namespace LayerSteer;
+
+/// <summary>One autoencoder at one place of the model.</summary>
+/// <param name="Point">The hook point.</param>
+/// <param name="Autoencoder">The autoencoder that reads and writes there.</param>
+public sealed record SteeringSite(HookPoint Point, SparseAutoencoder Autoencoder);
+
+/// <summary>
+/// The main path: load a model and its autoencoders, index reference texts, profile a topic, generate steered text. Everything
+/// is checked when it is joined, before a text is generated. Owns what it loads; thread-safe but for building an index.
+/// </summary>
+public sealed class Steerer : IDisposable
+{
+    private Steerer(Decoder decoder, TextTokenizer tokenizer, IReadOnlyList<SteeringSite> sites)
+    {
+        Decoder = decoder;
+        Tokenizer = tokenizer;
+        Sites = sites;
+    }
+
+    /// <summary>The model.</summary>
+    public Decoder Decoder { get; }
+
+    /// <summary>The model's tokenizer.</summary>
+    public TextTokenizer Tokenizer { get; }
+
+    /// <summary>The autoencoders, in the order in which they were named.</summary>
+    public IReadOnlyList<SteeringSite> Sites { get; }
+
+    /// <summary>Loads a model and one autoencoder for the residual stream after a layer.</summary>
+    /// <param name="model">The folder of the checkpoint.</param>
+    /// <param name="sae">The file of the autoencoder, or the folder that holds it.</param>
+    /// <param name="layer">The layer, from 0.</param>
+    /// <param name="pool">The threads to use; the process's pool if null.</param>
+    /// <exception cref="InvalidDataException">A file is missing or damaged.</exception>
+    /// <exception cref="ArgumentException">The autoencoder does not fit the model at that layer.</exception>
+    public static Steerer Load(string model, string sae, int layer, WorkerPool? pool = null) =>
+        Load(model, [(HookPoint.ResidualPost(layer), sae)], pool);
+
+    /// <summary>Loads a model and an autoencoder for each hook point; a file named twice is loaded once.</summary>
+    /// <param name="model">The folder of the checkpoint.</param>
+    /// <param name="sites">The hook points with their autoencoder files; none for a model alone.</param>
+    /// <param name="pool">The threads to use; the process's pool if null.</param>
+    /// <exception cref="InvalidDataException">A file is missing or damaged.</exception>
+    /// <exception cref="ArgumentException">An autoencoder does not fit the model at its hook point.</exception>
+    public static Steerer Load(string model, IReadOnlyList<(HookPoint Point, string Sae)> sites, WorkerPool? pool = null)
+    {
+        ArgumentNullException.ThrowIfNull(sites);
+        var loaded = new Dictionary<string, SparseAutoencoder>(StringComparer.Ordinal);
+        Decoder? decoder = null;
+        try
+        {
+            decoder = Decoder.Load(model, pool);
+            TextTokenizer tokenizer = TextTokenizer.Load(model);
+            if (tokenizer.VocabularySize > decoder.Spec.Vocabulary)
+            {
+                throw new InvalidDataException(
+                    $"'{model}': the tokenizer has {tokenizer.VocabularySize} ids, config.json's vocab_size is {decoder.Spec.Vocabulary}");
+            }
+
+            var joined = new List<SteeringSite>();
+            foreach ((HookPoint point, string path) in sites)
+            {
+                if (!loaded.TryGetValue(path, out SparseAutoencoder? autoencoder))
+                {
+                    autoencoder = OpenAiAutoencoder.Load(path, pool);
+                    loaded.Add(path, autoencoder);
+                }
+
+                autoencoder.RequireFits(decoder.Spec, point);
+                joined.Add(new SteeringSite(point, autoencoder));
+            }
+
+            var steerer = new Steerer(decoder, tokenizer, joined);
+            decoder = null;
+            loaded.Clear();
+            return steerer;
+        }
+        finally
+        {
+            decoder?.Dispose();
+            foreach (SparseAutoencoder autoencoder in loaded.Values)
+            {
+                autoencoder.Dispose();
+            }
+        }
+    }
+
+    /// <summary>Runs reference texts through the model and the first autoencoder once, into an index folder; resumes an unfinished one.</summary>
+    /// <param name="folder">The folder of the index.</param>
+    /// <param name="path">Where the texts were found; recorded.</param>
+    /// <param name="references">The reference texts.</param>
+    /// <param name="encoder">The sentence encoder.</param>
+    /// <param name="mode">The mode.</param>
+    /// <param name="progress">Told after each part.</param>
+    /// <param name="cancellation">Checked between passes.</param>
+    public ReferenceIndex BuildIndex(
+        string folder,
+        string path,
+        TextTable references,
+        SentenceEncoder encoder,
+        SteeringMode mode = SteeringMode.Corrected,
+        IProgress<IndexProgress>? progress = null,
+        CancellationToken cancellation = default)
+    {
+        ReferenceIndexer indexer = Indexer(encoder, mode);
+        indexer.Build(folder, indexer.Manifest(path, references), references, progress, cancellation);
+        return ReferenceIndex.Open(folder);
+    }
+
+    /// <summary>What builds an index with the first autoencoder.</summary>
+    /// <param name="encoder">The sentence encoder.</param>
+    /// <param name="mode">The mode.</param>
+    /// <param name="bos">The BOS policy; the mode's own if null.</param>
+    public ReferenceIndexer Indexer(SentenceEncoder encoder, SteeringMode mode, BosPolicy? bos = null) => Sites.Count == 1
+        ? new ReferenceIndexer(Decoder, Tokenizer, Sites[0].Autoencoder, Sites[0].Point, encoder, mode, bos)
+        : throw new ArgumentException($"an index is of one layer and one autoencoder; {Sites.Count} are loaded");
+
+    /// <summary>A plan that steers every site by scores.</summary>
+    /// <param name="options">How to steer.</param>
+    /// <param name="scores">The scores: none for methods orig and sae, one for all sites, or one a site.</param>
+    /// <exception cref="ArgumentException">Options contradict each other, or scores do not fit.</exception>
+    public SteeringPlan Plan(SteeringOptions options, params IReadOnlyList<LatentScores> scores)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(scores);
+        if (scores.Count > 1 && scores.Count != Sites.Count)
+        {
+            throw new ArgumentException($"{scores.Count} score sets for {Sites.Count} layers; expected one for all or one each");
+        }
+
+        LayerEdit[] edits = options.IsIdentity ? [] : [.. Sites.Select((site, i) => new LayerEdit(
+            site.Point, site.Autoencoder, scores.Count == 0 ? null : scores[scores.Count == 1 ? 0 : i], options))];
+        return new SteeringPlan(Decoder.Spec, options, edits, BosPolicies.SpecialTokens(Decoder.Spec, Tokenizer));
+    }
+
+    /// <summary>A plan that steers by a topic's profile, which must be of this model, autoencoder and layer.</summary>
+    /// <param name="options">How to steer.</param>
+    /// <param name="profile">The topic.</param>
+    /// <exception cref="ArgumentException">The profile was made with something else; the message names it.</exception>
+    public SteeringPlan Plan(SteeringOptions options, TopicProfile profile)
+    {
+        ArgumentNullException.ThrowIfNull(options);
+        ArgumentNullException.ThrowIfNull(profile);
+        RequireMatch(options, profile);
+        return Plan(options, profile.ToLatentScores());
+    }
+
+    /// <summary>Continues a prompt under a plan.</summary>
+    /// <param name="prompt">The prompt.</param>
+    /// <param name="plan">The edits; null for the unsteered model.</param>
+    /// <param name="maxNewTokens">The most tokens to generate.</param>
+    /// <param name="sampling">How tokens are chosen; greedy if null.</param>
+    /// <param name="onText">Called with each piece of text as it is complete.</param>
+    /// <param name="cancellation">Checked before each token.</param>
+    public GenerationResult Generate(
+        string prompt,
+        SteeringPlan? plan = null,
+        int maxNewTokens = 64,
+        SamplerOptions? sampling = null,
+        Action<string>? onText = null,
+        CancellationToken cancellation = default)
+    {
+        using var generator = new Generator(Decoder, Tokenizer, plan);
+        var request = new GenerationRequest
+        {
+            Prompt = prompt,
+            MaxNewTokens = maxNewTokens,
+            Sampling = sampling ?? new SamplerOptions(),
+        };
+        return generator.Generate(request, onText, cancellation);
+    }
+
+    /// <inheritdoc/>
+    public void Dispose()
+    {
+        Decoder.Dispose();
+        foreach (SparseAutoencoder autoencoder in Sites.Select(site => site.Autoencoder).Distinct())
+        {
+            autoencoder.Dispose();
+        }
+    }
+
+    private void RequireMatch(SteeringOptions options, TopicProfile profile)
+    {
+        if (Sites.Count != 1)
+        {
+            throw new ArgumentException($"topic '{profile.Name}' is of one layer; {Sites.Count} are steered, so give --scores for each");
+        }
+
+        SteeringSite site = Sites[0];
+        (string Field, string Topic, string Here)[] fields =
+        [
+            ("mode", profile.Mode.ToString().ToLowerInvariant(), options.Mode.ToString().ToLowerInvariant()),
+            ("hook point", profile.HookPoint, site.Point.ToString()),
+            ("autoencoder digest", profile.Provenance.Sae.Digest, site.Autoencoder.Digest),
+            ("model digest", profile.Provenance.Model.Digest, Decoder.Digest),
+            ("tokenizer digest", profile.Provenance.TokenizerDigest, Tokenizer.Digest),
+        ];
+        foreach ((string field, string topic, string here) in fields)
+        {
+            if (topic != here)
+            {
+                throw new ArgumentException(
+                    $"topic '{profile.Name}' was made with {field} {topic}, here it is {here}; make the topic again or use what it was made with");
+            }
+        }
+    }
+}
