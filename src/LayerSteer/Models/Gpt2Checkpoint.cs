@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using LayerSteer.Formats;
 using LayerSteer.Numerics;
 
 namespace LayerSteer.Models;
@@ -16,8 +17,7 @@ internal static partial class Gpt2Checkpoint
         ElementReader embedding = checkpoint.Matrix("wte.weight", spec.Vocabulary, d);
         float[] positions = checkpoint.Vector("wpe.weight", spec.ContextLength, d);
         Norm finalNorm = ReadNorm(checkpoint, "ln_f", spec);
-        bool tied = spec.TiedUnembedding || !checkpoint.Has("lm_head.weight");
-        ElementReader? head = tied ? null : checkpoint.Matrix("lm_head.weight", spec.Vocabulary, d);
+        ElementReader? head = spec.TiedUnembedding ? null : checkpoint.Matrix("lm_head.weight", spec.Vocabulary, d);
 
         // The shapes of all blocks are checked before the first large matrix is packed.
         for (int layer = 0; layer < spec.NLayers; layer++)
@@ -70,7 +70,7 @@ internal static partial class Gpt2Checkpoint
         if (unknown.Length > 0)
         {
             throw new InvalidDataException(
-                $"'{checkpoint.Directory}': {unknown.Length} tensors that a gpt2 block does not have: {string.Join(", ", unknown.Take(4))}"
+                $"'{checkpoint.Directory}': {unknown.Length} tensors that a gpt2 block does not have: {string.Join(", ", unknown.Take(4).Select(Display.Name))}"
                 + "; is n_layer in config.json too small?");
         }
     }
