@@ -87,7 +87,7 @@ public static class OpenAiAutoencoder
 
         if (name != "TopK")
         {
-            throw new NotSupportedException($"'{file.Path}': activation is '{name}'; supported: TopK, ReLU");
+            throw new NotSupportedException($"'{file.Path}': activation is '{Display.Name(name)}'; supported: TopK, ReLU");
         }
 
         long k = ReadK(file);
@@ -102,7 +102,7 @@ public static class OpenAiAutoencoder
             "ReLU" => new SaeActivation(SaeActivationKind.TopK, (int)k),
             "Identity" => new SaeActivation(SaeActivationKind.TopKIdentity, (int)k),
             _ => throw new NotSupportedException(
-                $"'{file.Path}': activation_state_dict.postact_fn is '{post}'; supported: ReLU, Identity"),
+                $"'{file.Path}': activation_state_dict.postact_fn is '{Display.Name(post)}'; supported: ReLU, Identity"),
         };
     }
 
