@@ -5,11 +5,7 @@ namespace LayerSteer.Tests.Formats;
 /// <summary>Builds torch files opcode by opcode, valid and not.</summary>
 internal static class PickleBytes
 {
-<<<<<<< HEAD
     public static byte[] Unicode(string text) => Concat([(byte)'X'], U32(text.Length), Ascii(text));
-=======
-    public static byte[] Str(string text) => Concat([(byte)'X'], U32(text.Length), Ascii(text));
->>>>>>> engine-tests
 
     public static byte[] Int(long value) => value is >= 0 and < 256
         ? [(byte)'K', (byte)value]
@@ -20,11 +16,7 @@ internal static class PickleBytes
     public static byte[] Tuple(params byte[][] items) => Concat([(byte)'('], Concat(items), [(byte)'t']);
 
     public static byte[] Storage(string key, string type, long length, string location = "cpu") => Concat(
-<<<<<<< HEAD
         Tuple(Unicode("storage"), Global("torch", type), Unicode(key), Unicode(location), Int(length)), [(byte)'Q']);
-=======
-        Tuple(Str("storage"), Global("torch", type), Str(key), Str(location), Int(length)), [(byte)'Q']);
->>>>>>> engine-tests
 
     public static byte[] Sizes(params long[] sizes) => Tuple([.. sizes.Select(Int)]);
 
@@ -37,11 +29,7 @@ internal static class PickleBytes
 
     /// <summary>A dict of the items, in the form torch writes it.</summary>
     public static byte[] Dict(params (string Key, byte[] Value)[] items) => Concat(
-<<<<<<< HEAD
         Hooks, [(byte)'('], Concat([.. items.Select(item => Concat(Unicode(item.Key), item.Value))]), [(byte)'u']);
-=======
-        Hooks, [(byte)'('], Concat([.. items.Select(item => Concat(Str(item.Key), item.Value))]), [(byte)'u']);
->>>>>>> engine-tests
 
     public static byte[] Pickle(params byte[][] parts) => Concat([0x80, 2], Concat(parts), [(byte)'.']);
 
@@ -57,14 +45,8 @@ internal static class PickleBytes
     public static byte[] Legacy(byte[] root, params (string Key, long Length, byte[] Data)[] storages) => Concat(
         [0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, (byte)'.'],
         Pickle(Int(1001)),
-<<<<<<< HEAD
         Pickle(Concat([(byte)'}'], Unicode("little_endian"), [0x88, (byte)'s'])),
         root,
         Pickle(Concat([(byte)']', (byte)'('], Concat([.. storages.Select(s => Unicode(s.Key))]), [(byte)'e'])),
-=======
-        Pickle(Concat([(byte)'}'], Str("little_endian"), [0x88, (byte)'s'])),
-        root,
-        Pickle(Concat([(byte)']', (byte)'('], Concat([.. storages.Select(s => Str(s.Key))]), [(byte)'e'])),
->>>>>>> engine-tests
         Concat([.. storages.Select(s => Concat(U64(s.Length), s.Data))]));
 }
