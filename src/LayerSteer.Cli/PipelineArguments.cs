@@ -1,6 +1,5 @@
 using System.CommandLine;
 using LayerSteer.Models;
-using LayerSteer.Steering;
 using LayerSteer.Topics;
 
 namespace LayerSteer.Cli;
@@ -14,50 +13,70 @@ internal sealed class PipelineArguments
     private readonly Option<string?> _reference = new("--reference")
     {
         Description = "Reference texts; with --align and --encoder in place of --scores or --topic.",
+        HelpName = "path",
     };
 
-    private readonly Option<string?> _align = new("--align") { Description = "The topic's texts; see --reference." };
-    private readonly Option<string?> _encoder = new("--encoder") { Description = "Folder of the sentence encoder; see --reference." };
-
-    public PipelineArguments(Command command)
+    private readonly Option<string?> _align = new("--align") { Description = "The topic's texts; see --reference.", HelpName = "path" };
+    private readonly Option<string?> _encoder = new("--encoder")
     {
-        command.Options.Add(_reference);
-        command.Options.Add(_align);
-        command.Options.Add(_encoder);
+        Description = "Folder of the sentence encoder; see --reference.",
+        HelpName = "path",
+    };
+
+    /// <summary>Adds the options to a command.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="required">Whether the command needs them even where scores are given.</param>
+    public PipelineArguments(Command command, bool required = false)
+    {
+        IsRequired = required;
+        foreach (Option<string?> option in new[] { _reference, _align, _encoder })
+        {
+            option.Required = required;
+            command.Options.Add(option);
+        }
+
         command.Validators.Add(result =>
         {
             int given = new Option[] { _reference, _align, _encoder }.Count(option => result.GetResult(option) is not null);
-            if (given is 1 or 2)
+            if (!required && given is 1 or 2)
             {
                 result.AddError("--reference, --align and --encoder belong together");
             }
         });
     }
 
-    public bool IsGiven(ParseResult parse) => parse.GetValue(_reference) is not null;
+    public bool IsRequired { get; }
 
-    /// <summary>Indexes the references, scores the topic and makes the plan.</summary>
-    public SteeringPlan Plan(
-        ParseResult parse, Terminal terminal, Steerer steerer, SteeringOptions options, CancellationToken cancellation)
+    public bool IsGiven(ParseResult parse) => parse.GetResult(_reference) is not null;
+
+    public TextTable References(ParseResult parse) => TextTable.Read(parse.GetRequiredValue(_reference)!);
+
+    public TextTable Alignment(ParseResult parse) => TextTable.Read(parse.GetRequiredValue(_align)!);
+
+    public SentenceEncoder Encoder(ParseResult parse, Steerer steerer) =>
+        SentenceEncoder.Load(parse.GetRequiredValue(_encoder)!, steerer.Decoder.Pool);
+
+    /// <summary>Indexes the references and scores the topic.</summary>
+    public TopicProfile Profile(
+        ParseResult parse, Terminal terminal, Steerer steerer, SteeringMode mode, CancellationToken cancellation)
     {
-        string path = parse.GetRequiredValue(_reference)!;
-        TextTable references = TextTable.Read(path);
-        TextTable alignment = TextTable.Read(parse.GetRequiredValue(_align)!);
-        using SentenceEncoder encoder = SentenceEncoder.Load(parse.GetRequiredValue(_encoder)!, steerer.Decoder.Pool);
+        using SentenceEncoder encoder = Encoder(parse, steerer);
+        ReferenceIndex index = Index(parse, terminal, steerer.Indexer(encoder, mode), References(parse), cancellation);
+        TopicProfile profile = Score(parse, index, encoder, Alignment(parse), cancellation).Profile;
+        terminal.WarnUnlessScored(profile);
+        return profile;
+    }
+
+    /// <summary>An index of references in memory; its files are gone.</summary>
+    public ReferenceIndex Index(
+        ParseResult parse, Terminal terminal, ReferenceIndexer indexer, TextTable references, CancellationToken cancellation)
+    {
         string folder = Path.Combine(Path.GetTempPath(), $"layersteer-{Guid.NewGuid():N}");
         try
         {
-            ReferenceIndexer indexer = steerer.Indexer(encoder, options.Mode);
-            IndexBuild.Run(terminal, indexer, folder, indexer.Manifest(path, references), references, cancellation);
-            string align = parse.GetRequiredValue(_align)!;
-            ScoredTopic topic = TopicProfiler.Profile(
-                Path.GetFileNameWithoutExtension(align), ReferenceIndex.Open(folder), encoder, align, alignment, cancellation: cancellation);
-            if (topic.Profile.Verdict != TopicProfile.Scored)
-            {
-                terminal.Warn($"topic '{topic.Profile.Name}' is {topic.Profile.Verdict}: {string.Join("; ", topic.Profile.Reasons)}");
-            }
-
-            return steerer.Plan(options, topic.Profile);
+            IndexManifest manifest = indexer.Manifest(parse.GetRequiredValue(_reference)!, references);
+            IndexBuild.Run(terminal, indexer, folder, manifest, references, cancellation);
+            return ReferenceIndex.Open(folder);
         }
         finally
         {
@@ -66,5 +85,14 @@ internal sealed class PipelineArguments
                 Directory.Delete(folder, recursive: true);
             }
         }
+    }
+
+    /// <summary>Scores the topic's texts.</summary>
+    public ScoredTopic Score(
+        ParseResult parse, ReferenceIndex index, SentenceEncoder encoder, TextTable alignment, CancellationToken cancellation)
+    {
+        string path = parse.GetRequiredValue(_align)!;
+        return TopicProfiler.Profile(
+            Path.GetFileNameWithoutExtension(path), index, encoder, path, alignment, cancellation: cancellation);
     }
 }
