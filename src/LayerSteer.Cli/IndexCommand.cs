@@ -55,7 +55,7 @@ internal static class IndexCommand
             using SentenceEncoder sentences = SentenceEncoder.Load(parse.GetRequiredValue(encoder), pool);
             ReferenceIndexer indexer = steerer.Indexer(sentences, parse.GetValue(mode) ?? SteeringMode.Corrected, parse.GetValue(bos));
             (int number, int of) = parse.GetValue(shard) ?? (1, 1);
-            IndexManifest manifest = indexer.Manifest(parse.GetRequiredValue(reference), references, number, of);
+            IndexManifest manifest = indexer.Manifest(references, number, of);
             string folder = parse.GetRequiredValue(output);
             IndexBuildReport report = IndexBuild.Run(terminal, indexer, folder, manifest, references, cancellation);
             ReferenceIndex index = ReferenceIndex.Open(folder);

@@ -61,21 +61,20 @@ internal sealed class PipelineArguments
         ParseResult parse, Terminal terminal, Steerer steerer, SteeringMode mode, CancellationToken cancellation)
     {
         using SentenceEncoder encoder = Encoder(parse, steerer);
-        ReferenceIndex index = Index(parse, terminal, steerer.Indexer(encoder, mode), References(parse), cancellation);
-        TopicProfile profile = Score(parse, index, encoder, Alignment(parse), cancellation).Profile;
+        ReferenceIndex index = Index(terminal, steerer.Indexer(encoder, mode), References(parse), cancellation);
+        TopicProfile profile = Score(index, encoder, Alignment(parse), cancellation).Profile;
         terminal.WarnUnlessScored(profile);
         return profile;
     }
 
     /// <summary>An index of references in memory; its files are gone.</summary>
-    public ReferenceIndex Index(
-        ParseResult parse, Terminal terminal, ReferenceIndexer indexer, TextTable references, CancellationToken cancellation)
+    public static ReferenceIndex Index(
+        Terminal terminal, ReferenceIndexer indexer, TextTable references, CancellationToken cancellation)
     {
         string folder = Path.Combine(Path.GetTempPath(), $"layersteer-{Guid.NewGuid():N}");
         try
         {
-            IndexManifest manifest = indexer.Manifest(parse.GetRequiredValue(_reference)!, references);
-            IndexBuild.Run(terminal, indexer, folder, manifest, references, cancellation);
+            IndexBuild.Run(terminal, indexer, folder, indexer.Manifest(references), references, cancellation);
             return ReferenceIndex.Open(folder);
         }
         finally
@@ -88,11 +87,7 @@ internal sealed class PipelineArguments
     }
 
     /// <summary>Scores the topic's texts.</summary>
-    public ScoredTopic Score(
-        ParseResult parse, ReferenceIndex index, SentenceEncoder encoder, TextTable alignment, CancellationToken cancellation)
-    {
-        string path = parse.GetRequiredValue(_align)!;
-        return TopicProfiler.Profile(
-            Path.GetFileNameWithoutExtension(path), index, encoder, path, alignment, cancellation: cancellation);
-    }
+    public static ScoredTopic Score(ReferenceIndex index, SentenceEncoder encoder, TextTable alignment, CancellationToken cancellation) =>
+        TopicProfiler.Profile(
+            Path.GetFileNameWithoutExtension(alignment.Source), index, encoder, alignment, cancellation: cancellation);
 }

@@ -30,7 +30,8 @@ internal static class ScoreDump
         writer.Add<float>("score.min_dist", [scoring.MinDistances.Length], scoring.MinDistances.Select(d => (float)d).ToArray());
         writer.Add<double>("score.feature_num", [scoring.Numerator.Length], scoring.Numerator);
         writer.Add<double>("score.feature_denom", [scoring.Denominator.Length], scoring.Denominator);
-        writer.Add<double>("score.raw", [scoring.MeanSquaredDistance.Length], scoring.MeanSquaredDistance);
+        double[] raw = [.. scoring.MeanSquaredDistance.Select((mean, f) => scoring.Support[f] > 0 ? mean : double.NaN)];
+        writer.Add<double>("score.raw", [raw.Length], raw);
         writer.Add("score.intended", [scoring.Scores.Count], scoring.Scores.Values);
         writer.Complete();
     }

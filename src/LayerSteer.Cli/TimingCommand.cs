@@ -62,8 +62,8 @@ internal static class TimingCommand
             using Steerer steerer = steering.Load(parse, pool);
             using SentenceEncoder encoder = pipeline.Encoder(parse, steerer);
             ReferenceIndexer indexer = steerer.Indexer(encoder, options.Mode);
-            ReferenceIndex index = pipeline.Index(parse, terminal, indexer, references, cancellation);
-            ScoredTopic topic = pipeline.Score(parse, index, encoder, alignment, cancellation);
+            ReferenceIndex index = PipelineArguments.Index(terminal, indexer, references, cancellation);
+            ScoredTopic topic = PipelineArguments.Score(index, encoder, alignment, cancellation);
             SteeringPlan plan = steering.NamesScores(parse)
                 ? steering.Plan(parse, terminal, steerer, options, cancellation)
                 : steerer.Plan(options, topic.Profile);

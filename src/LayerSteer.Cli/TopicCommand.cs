@@ -62,7 +62,6 @@ internal static class TopicCommand
                 parse.GetValue(name) ?? Path.GetFileNameWithoutExtension(path),
                 references,
                 sentences,
-                path,
                 texts,
                 parse.GetValue(summary) ?? SummaryKind.Average,
                 parse.GetValue(publishedBug),

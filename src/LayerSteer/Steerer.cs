@@ -96,7 +96,6 @@ public sealed class Steerer : IDisposable
 
     /// <summary>Runs reference texts through the model and the first autoencoder once, into an index folder; resumes an unfinished one.</summary>
     /// <param name="folder">The folder of the index.</param>
-    /// <param name="path">Where the texts were found; recorded.</param>
     /// <param name="references">The reference texts.</param>
     /// <param name="encoder">The sentence encoder.</param>
     /// <param name="mode">The mode.</param>
@@ -104,7 +103,6 @@ public sealed class Steerer : IDisposable
     /// <param name="cancellation">Checked between passes.</param>
     public ReferenceIndex BuildIndex(
         string folder,
-        string path,
         TextTable references,
         SentenceEncoder encoder,
         SteeringMode mode = SteeringMode.Corrected,
@@ -112,7 +110,7 @@ public sealed class Steerer : IDisposable
         CancellationToken cancellation = default)
     {
         ReferenceIndexer indexer = Indexer(encoder, mode);
-        indexer.Build(folder, indexer.Manifest(path, references), references, progress, cancellation);
+        indexer.Build(folder, indexer.Manifest(references), references, progress, cancellation);
         return ReferenceIndex.Open(folder);
     }
 

@@ -1,3 +1,4 @@
+using System.Globalization;
 using LayerSteer.Formats;
 using LayerSteer.Numerics;
 
@@ -86,7 +87,7 @@ public static class OpenAiAutoencoder
 
         if (name != "TopK")
         {
-            throw new NotSupportedException($"'{file.Path}': activation is '{name}'; supported: TopK, ReLU");
+            throw new NotSupportedException($"'{file.Path}': activation is '{Display.Name(name)}'; supported: TopK, ReLU");
         }
 
         long k = ReadK(file);
@@ -101,14 +102,17 @@ public static class OpenAiAutoencoder
             "ReLU" => new SaeActivation(SaeActivationKind.TopK, (int)k),
             "Identity" => new SaeActivation(SaeActivationKind.TopKIdentity, (int)k),
             _ => throw new NotSupportedException(
-                $"'{file.Path}': activation_state_dict.postact_fn is '{post}'; supported: ReLU, Identity"),
+                $"'{file.Path}': activation_state_dict.postact_fn is '{Display.Name(post)}'; supported: ReLU, Identity"),
         };
     }
 
     /// <summary>k as a number, or as a tensor of one element.</summary>
     private static long ReadK(TensorFile file)
     {
-        if (file.Values.TryGetValue("activation_state_dict.k", out object? value) && value is long k)
+        // A safetensors file holds its k as text, since its metadata holds nothing else.
+        if (file.Values.TryGetValue("activation_state_dict.k", out object? value)
+            && (value is long || value is string)
+            && long.TryParse(Convert.ToString(value, CultureInfo.InvariantCulture), NumberStyles.None, CultureInfo.InvariantCulture, out long k))
         {
             return k;
         }

@@ -8,6 +8,9 @@ namespace LayerSteer.Formats;
 /// </summary>
 public sealed class AtomicFile : IDisposable
 {
+    /// <summary>How the names of files and folders begin that are still being written.</summary>
+    public const string TemporaryPrefix = ".tmp-";
+
     private readonly string _path;
     private readonly string _temporary;
     private readonly FileStream _stream;
@@ -19,7 +22,7 @@ public sealed class AtomicFile : IDisposable
     public AtomicFile(string path)
     {
         _path = Path.GetFullPath(path);
-        _temporary = $"{_path}.{Path.GetRandomFileName()}.partial";
+        _temporary = TemporaryName(_path);
         _stream = new FileStream(_temporary, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1 << 16);
     }
 
@@ -32,6 +35,15 @@ public sealed class AtomicFile : IDisposable
     /// <exception cref="IOException">The file cannot be written; what was there is untouched.</exception>
     public static void WriteAllText(string path, string text) =>
         Write(path, stream => stream.Write(new UTF8Encoding(false).GetBytes(text)));
+
+    /// <summary>Writes lines of UTF-8 text that end with LF.</summary>
+    /// <param name="path">The file; an existing one is replaced.</param>
+    /// <param name="write">Writes the text.</param>
+    public static void WriteText(string path, Action<StreamWriter> write) => Write(path, stream =>
+    {
+        using var writer = new StreamWriter(stream, bufferSize: 1 << 16, leaveOpen: true) { NewLine = "\n" };
+        write(writer);
+    });
 
     /// <summary>Writes what an action writes to a stream; if it throws, nothing changes.</summary>
     /// <param name="path">The file to create or replace.</param>
@@ -64,4 +76,8 @@ public sealed class AtomicFile : IDisposable
             File.Delete(_temporary);
         }
     }
+
+    /// <summary>A name in the same folder that no other writer uses.</summary>
+    internal static string TemporaryName(string fullPath) => Path.Combine(
+        Path.GetDirectoryName(fullPath)!, $"{TemporaryPrefix}{Path.GetFileName(fullPath)}-{Path.GetRandomFileName()}");
 }

@@ -27,7 +27,7 @@ public sealed class SafetensorsWriter : TensorWriter
         _file = new AtomicFile(path);
         try
         {
-            string spool = $"{Path.GetFullPath(path)}.{Path.GetRandomFileName()}.partial";
+            string spool = AtomicFile.TemporaryName(Path.GetFullPath(path));
             _spool = new FileStream(
                 spool, FileMode.CreateNew, FileAccess.ReadWrite, FileShare.None, 1 << 16, FileOptions.DeleteOnClose);
         }

@@ -122,6 +122,11 @@ internal sealed class Continuation : IDisposable
     private void Emit(Action<int, string>? onText)
     {
         int certain = IsDone ? _text.Length : Math.Max(_emitted, _text.Length - Math.Max(0, _longestStop - 1));
+        if (!IsDone && certain > _emitted && char.IsHighSurrogate(_text[certain - 1]))
+        {
+            certain--; // its other half follows
+        }
+
         if (onText is not null && certain > _emitted)
         {
             onText(_index, _text.ToString(_emitted, certain - _emitted));

@@ -99,6 +99,11 @@ public sealed class Generator : IDisposable
             throw new ArgumentException("the prompt is empty; give at least one character");
         }
 
+        if (request.StopTexts.Any(string.IsNullOrEmpty))
+        {
+            throw new ArgumentException("a stop text is empty and would end every text at once; leave it out");
+        }
+
         ArgumentOutOfRangeException.ThrowIfLessThan(request.MaxNewTokens, 1);
         int[] ids = [.. _prefix, .. _tokenizer.Encode(request.Prompt)];
         if (ids.Length == 0)

@@ -1,3 +1,4 @@
+using LayerSteer.Formats;
 using LayerSteer.Numerics;
 
 namespace LayerSteer.Models;
@@ -67,7 +68,7 @@ public sealed record ArchitectureSpec
         return family switch
         {
             "gpt2" => Gpt2(config),
-            _ => throw new NotSupportedException($"'{path}': model_type is '{family}'; supported: gpt2"),
+            _ => throw new NotSupportedException($"'{path}': model_type is '{Display.Name(family)}'; supported: gpt2"),
         };
     }
 

@@ -1,4 +1,3 @@
-using System.Text.Json;
 using LayerSteer.Formats;
 using LayerSteer.Numerics;
 
@@ -119,14 +118,14 @@ internal sealed class Checkpoint : IDisposable
         Files.Add(name);
         foreach (string missing in (expected ?? []).Where(t => !file.Tensors.ContainsKey(t)).Take(1))
         {
-            throw new InvalidDataException($"'{file.Path}': no tensor '{missing}', which the index says is in it");
+            throw new InvalidDataException($"'{file.Path}': no tensor '{Display.Name(missing)}', which the index says is in it");
         }
 
         foreach ((string tensor, StoredTensor stored) in file.Tensors)
         {
             if (!_tensors.TryAdd(tensor, stored))
             {
-                throw new InvalidDataException($"'{file.Path}': tensor '{tensor}' is in another shard too; expected it once");
+                throw new InvalidDataException($"'{file.Path}': tensor '{Display.Name(tensor)}' is in another shard too; expected it once");
             }
         }
     }
@@ -135,36 +134,22 @@ internal sealed class Checkpoint : IDisposable
     {
         string path = Path.Combine(Directory, indexName);
         var shards = new SortedDictionary<string, List<string>>(StringComparer.Ordinal);
-        try
+        using ConfigFile index = ConfigFile.Read(path);
+        foreach ((string tensor, string? shard) in index.Strings("weight_map", "an object from tensor name to shard file"))
         {
-            using JsonDocument index = JsonDocument.Parse(File.ReadAllBytes(path));
-            if (index.RootElement.ValueKind != JsonValueKind.Object
-                || !index.RootElement.TryGetProperty("weight_map", out JsonElement map) || map.ValueKind != JsonValueKind.Object)
+            if (string.IsNullOrEmpty(shard) || shard.Contains("..", StringComparison.Ordinal) || shard.AsSpan().ContainsAny("/\\:"))
             {
-                throw new InvalidDataException($"'{path}': no weight_map; expected an object from tensor name to shard file");
+                throw new InvalidDataException(
+                    $"'{path}': weight_map['{Display.Name(tensor)}'] is '{Display.Name(shard ?? "?")}', "
+                    + "expected the name of a file in the same folder");
             }
 
-            foreach (JsonProperty entry in map.EnumerateObject())
+            if (!shards.TryGetValue(shard, out List<string>? names))
             {
-                string? shard = entry.Value.ValueKind == JsonValueKind.String ? entry.Value.GetString() : null;
-                if (string.IsNullOrEmpty(shard) || shard != Path.GetFileName(shard) || shard.Contains('\\', StringComparison.Ordinal)
-                    || shard.Contains("..", StringComparison.Ordinal))
-                {
-                    throw new InvalidDataException(
-                        $"'{path}': weight_map['{entry.Name}'] is {entry.Value.GetRawText()}, expected the name of a file in the same folder");
-                }
-
-                if (!shards.TryGetValue(shard, out List<string>? names))
-                {
-                    shards.Add(shard, names = []);
-                }
-
-                names.Add(entry.Name);
+                shards.Add(shard, names = []);
             }
-        }
-        catch (JsonException e)
-        {
-            throw new InvalidDataException($"'{path}': not valid JSON: {e.Message}", e);
+
+            names.Add(tensor);
         }
 
         if (shards.Count == 0)
@@ -177,7 +162,7 @@ internal sealed class Checkpoint : IDisposable
         {
             if (!File.Exists(Path.Combine(Directory, shard)))
             {
-                throw new InvalidDataException($"'{path}': names the shard '{shard}', which is not in the folder");
+                throw new InvalidDataException($"'{path}': names the shard '{Display.Name(shard)}', which is not in the folder");
             }
 
             AddFile(shard, names);

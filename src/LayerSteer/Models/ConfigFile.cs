@@ -1,4 +1,5 @@
 using System.Text.Json;
+using LayerSteer.Formats;
 using LayerSteer.Numerics;
 
 namespace LayerSteer.Models;
@@ -37,8 +38,9 @@ internal sealed class ConfigFile : IDisposable
             JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path));
             if (document.RootElement.ValueKind != JsonValueKind.Object)
             {
+                JsonValueKind found = document.RootElement.ValueKind;
                 document.Dispose();
-                throw new InvalidDataException($"'{path}': expected a JSON object, found {document.RootElement.ValueKind}");
+                throw new InvalidDataException($"'{path}': expected a JSON object, found {found}");
             }
 
             return new ConfigFile(path, document);
@@ -51,11 +53,25 @@ internal sealed class ConfigFile : IDisposable
 
     public void Dispose() => _document.Dispose();
 
-    public string String(string field) => Find(field) is { ValueKind: JsonValueKind.String } value
-        ? value.GetString()!
-        : throw Wrong(field, "a string");
+    public string String(string field) =>
+        Find(field) is { } value && Text(value) is { } text ? text : throw Wrong(field, "a string");
 
     public string? OptionalString(string field) => Find(field) is null ? null : String(field);
+
+    /// <summary>The entries of an object; a value that is not a string is null.</summary>
+    public IReadOnlyList<(string Key, string? Value)> Strings(string field, string expected)
+    {
+        try
+        {
+            return Find(field) is { ValueKind: JsonValueKind.Object } map
+                ? [.. map.EnumerateObject().Select(entry => (entry.Name, Text(entry.Value)))]
+                : throw Wrong(field, expected);
+        }
+        catch (InvalidOperationException)
+        {
+            throw Wrong(field, expected); // a name holds half a surrogate pair
+        }
+    }
 
     public int Size(string field) => OptionalSize(field) ?? throw Wrong(field, "a whole number");
 
@@ -89,7 +105,7 @@ internal sealed class ConfigFile : IDisposable
             "relu" => Numerics.Activation.Relu,
             "silu" or "swish" => Numerics.Activation.Silu,
             _ => throw new NotSupportedException(
-                $"'{Path}': {field} is '{name}'; supported: gelu_new, gelu_pytorch_tanh, gelu, relu, silu, swish"),
+                $"'{Path}': {field} is '{Display.Name(name)}'; supported: gelu_new, gelu_pytorch_tanh, gelu, relu, silu, swish"),
         };
     }
 
@@ -97,9 +113,22 @@ internal sealed class ConfigFile : IDisposable
     private JsonElement? Find(string field) =>
         _document.RootElement.TryGetProperty(field, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
 
+    /// <summary>The text of a string; null for another value, or one that holds half a surrogate pair.</summary>
+    private static string? Text(JsonElement value)
+    {
+        try
+        {
+            return value.ValueKind == JsonValueKind.String ? value.GetString() : null;
+        }
+        catch (InvalidOperationException)
+        {
+            return null;
+        }
+    }
+
     private InvalidDataException Wrong(string field, string expected)
     {
-        string found = Find(field) is { } value ? value.GetRawText() : "nothing";
-        return new InvalidDataException($"'{Path}': {field} is {(found.Length > 60 ? found[..60] + "…" : found)}, expected {expected}");
+        string found = Find(field) is { } value ? Display.Name(value.GetRawText()) : "nothing";
+        return new InvalidDataException($"'{Path}': {field} is {found}, expected {expected}");
     }
 }

@@ -46,7 +46,7 @@ public sealed class Decoder : IDisposable
     {
         get
         {
-            long floats = (long)Weights.Unembedding.Outputs * Weights.Unembedding.Inputs;
+            long floats = ((long)Weights.Unembedding.Outputs * Weights.Unembedding.Inputs) + (2L * Spec.DModel);
             foreach (BlockWeights block in Weights.Blocks)
             {
                 foreach (Linear linear in new[] { block.QueryKeyValue, block.AttentionOut, block.MlpIn, block.MlpOut })

@@ -94,7 +94,9 @@ public sealed class DecoderRun : IDisposable
     /// <param name="blocks">One block a sequence; together at most <see cref="MaxRows"/> tokens; all caches with the same layers.</param>
     /// <param name="hooks">What to read or edit on the way; null for nothing.</param>
     /// <param name="logits">Which rows get logits; None if the caches end before the model's last layer.</param>
-    /// <exception cref="ArgumentException">Something does not fit: rows, caches, token ids, hook points or the context length.</exception>
+    /// <exception cref="ArgumentException">
+    /// Something does not fit: rows, caches, token ids, hook points (one that the pass does not reach, too) or the context length.
+    /// </exception>
     public void Forward(ReadOnlySpan<SequenceBlock> blocks, HookSet? hooks = null, LogitRows logits = LogitRows.Last)
     {
         int layers = Admit(blocks, hooks, logits);
@@ -143,11 +145,22 @@ public sealed class DecoderRun : IDisposable
         }
 
         int rows = 0;
+        int logitCount = 0;
         LogitCount = 0;
         for (int sequence = 0; sequence < blocks.Length; sequence++)
         {
             KvCache cache = blocks[sequence].Cache;
             ReadOnlySpan<int> tokens = blocks[sequence].Tokens.Span;
+            if (!ReferenceEquals(cache.Spec, _spec))
+            {
+                throw new ArgumentException($"the cache of sequence {sequence} was made for another model", nameof(blocks));
+            }
+
+            if (Array.IndexOf(_caches, cache, 0, rows) >= 0)
+            {
+                throw new ArgumentException($"the cache of sequence {sequence} is in the pass twice", nameof(blocks));
+            }
+
             if (cache.Layers != layers)
             {
                 throw new ArgumentException($"caches of {layers} and {cache.Layers} layers in one pass", nameof(blocks));
@@ -180,29 +193,15 @@ public sealed class DecoderRun : IDisposable
                 _tokens[rows] = tokens[i];
                 if (logits == LogitRows.All || (logits == LogitRows.Last && i == tokens.Length - 1))
                 {
-                    _logitRows[LogitCount++] = rows;
+                    _logitRows[logitCount++] = rows;
                 }
             }
         }
 
-        if (hooks is not null)
-        {
-            CheckHooks(hooks);
-        }
-
+        hooks?.RequireReached(_spec, layers);
+        LogitCount = logitCount;
         _rows = rows;
         return layers;
-    }
-
-    private void CheckHooks(HookSet hooks)
-    {
-        foreach (HookPoint point in hooks.Points)
-        {
-            if (point.Layer >= _spec.NLayers)
-            {
-                throw new ArgumentException($"no hook point '{point}'; this model has layers 0 to {_spec.NLayers - 1}");
-            }
-        }
     }
 
     private void Embed()

@@ -1,4 +1,5 @@
 using System.Text.RegularExpressions;
+using LayerSteer.Formats;
 using LayerSteer.Numerics;
 
 namespace LayerSteer.Models;
@@ -70,7 +71,7 @@ internal static partial class Gpt2Checkpoint
         if (unknown.Length > 0)
         {
             throw new InvalidDataException(
-                $"'{checkpoint.Directory}': {unknown.Length} tensors that a gpt2 block does not have: {string.Join(", ", unknown.Take(4))}"
+                $"'{checkpoint.Directory}': {unknown.Length} tensors that a gpt2 block does not have: {string.Join(", ", unknown.Take(4).Select(Display.Name))}"
                 + "; is n_layer in config.json too small?");
         }
     }

@@ -86,6 +86,9 @@ public readonly record struct HookPoint(HookKind Kind, int Layer)
         (HookKind.FinalNorm, "ln_final.hook_normalized"),
     ];
 
+    /// <summary>Whether the kind is of a block; the others have layer −1.</summary>
+    internal bool HasLayer => Kind is not (HookKind.Embed or HookKind.PositionEmbed or HookKind.FinalNorm);
+
     /// <summary>The residual stream leaving a block.</summary>
     public static HookPoint ResidualPost(int layer) => new(HookKind.ResidualPost, layer);
 

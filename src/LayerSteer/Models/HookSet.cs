@@ -37,9 +37,6 @@ public sealed class HookSet
 {
     private readonly List<(HookPoint Point, HookAction Action)> _actions = [];
 
-    /// <summary>The hook points that have an action.</summary>
-    public IEnumerable<HookPoint> Points => _actions.Select(a => a.Point);
-
     /// <summary>Adds an action.</summary>
     /// <returns>This set.</returns>
     public HookSet Add(HookPoint point, HookAction action)
@@ -55,6 +52,27 @@ public sealed class HookSet
     {
         _actions.AddRange(others?._actions ?? []);
         return this;
+    }
+
+    /// <summary>Refuses a hook point that a pass over the first layers of a model does not come by.</summary>
+    internal void RequireReached(ArchitectureSpec spec, int layers)
+    {
+        foreach ((HookPoint point, _) in _actions)
+        {
+            bool exists = point.HasLayer ? point.Layer >= 0 && point.Layer < spec.NLayers : point.Layer == -1;
+            if (!exists)
+            {
+                throw new ArgumentException(
+                    point.HasLayer
+                        ? $"no hook point '{point}'; this model has layers 0 to {spec.NLayers - 1}"
+                        : $"hook point '{point}' belongs to no layer; expected -1, found {point.Layer}");
+            }
+
+            if (point.HasLayer ? point.Layer >= layers : point.Kind == HookKind.FinalNorm && layers < spec.NLayers)
+            {
+                throw new ArgumentException($"the pass ends after layer {layers - 1} and does not reach '{point}'");
+            }
+        }
     }
 
     internal bool Has(HookPoint point)

@@ -15,6 +15,7 @@ public sealed class KvCache : IDisposable
 
     internal KvCache(ArchitectureSpec spec, int layers, int capacity)
     {
+        Spec = spec;
         Layers = layers;
         Capacity = capacity;
         _dHeadPadded = AttentionKernel.Padded(spec.DHead);
@@ -52,6 +53,9 @@ public sealed class KvCache : IDisposable
 
     /// <summary>The row of a query at position <paramref name="visible"/> − 1.</summary>
     internal AttentionRow Row(int layer, int visible) => new(_keys, _values, layer * _layerSize, Capacity, visible);
+
+    /// <summary>The model that it was made for.</summary>
+    internal ArchitectureSpec Spec { get; }
 
     /// <summary>Writes the key and value of one position and key-value head, [dHead] each.</summary>
     internal void Write(int layer, int head, int position, ReadOnlySpan<float> key, ReadOnlySpan<float> value)

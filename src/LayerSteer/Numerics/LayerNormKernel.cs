@@ -108,4 +108,23 @@ internal static unsafe class Statistics
 
         return sum.Sum();
     }
+
+    /// <summary>Whether no element is NaN or infinite: x·0 is 0 exactly when x is finite.</summary>
+    public static bool AllFinite<T>(float* x, int d) where T : struct, ILanes<T>
+    {
+        T sum = T.Broadcast(0f);
+        T zero = sum;
+        int i = 0;
+        for (; i + Lanes.Count <= d; i += Lanes.Count)
+        {
+            sum = T.Fma(T.Load(x + i), zero, sum);
+        }
+
+        if (i < d)
+        {
+            sum = T.Fma(Lanes.LoadFirst<T>(x + i, d - i), zero, sum);
+        }
+
+        return sum.Sum() == 0f;
+    }
 }

@@ -30,7 +30,7 @@ internal unsafe struct StatisticsKernel : IKernel
         return result;
     }
 
-    /// <summary>Whether no element is NaN or infinite: x·0 is 0 exactly when x is finite.</summary>
+    /// <summary>Whether no element is NaN or infinite.</summary>
     public static bool AllFinite(ReadOnlySpan<float> x)
     {
         fixed (float* px = x)
@@ -51,22 +51,7 @@ internal unsafe struct StatisticsKernel : IKernel
     {
         public bool AllFinite { get; private set; }
 
-        public void Run<T>(int begin, int end) where T : struct, ILanes<T>
-        {
-            T sum = T.Broadcast(0f);
-            T zero = sum;
-            int i = 0;
-            for (; i + Lanes.Count <= length; i += Lanes.Count)
-            {
-                sum = T.Fma(T.Load(x + i), zero, sum);
-            }
-
-            if (i < length)
-            {
-                sum = T.Fma(Lanes.LoadFirst<T>(x + i, length - i), zero, sum);
-            }
-
-            AllFinite = sum.Sum() == 0f;
-        }
+        public void Run<T>(int begin, int end) where T : struct, ILanes<T> =>
+            AllFinite = Statistics.AllFinite<T>(x, length);
     }
 }

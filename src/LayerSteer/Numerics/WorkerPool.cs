@@ -18,7 +18,8 @@ public sealed unsafe class WorkerPool : IDisposable
 
     private readonly Lock _running = new();
     private readonly Worker[] _workers;
-    private delegate*<void*, int, int, void> _run;
+    private readonly int _vectorBits;
+    private delegate*<void*, int, int, int, void> _run;
     private void* _kernel;
     private int _items;
     private volatile int _generation;
@@ -28,8 +29,15 @@ public sealed unsafe class WorkerPool : IDisposable
     /// <summary>Starts a pool.</summary>
     /// <param name="threads">The number of threads that work at once, the caller's included; at least 1.</param>
     public WorkerPool(int threads)
+        : this(threads, VectorBits)
+    {
+    }
+
+    /// <summary>A pool whose kernels use registers of another width, which every machine can imitate.</summary>
+    internal WorkerPool(int threads, int vectorBits)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(threads, 1);
+        _vectorBits = vectorBits;
         _workers = new Worker[threads - 1];
         for (int i = 0; i < _workers.Length; i++)
         {
@@ -65,12 +73,13 @@ public sealed unsafe class WorkerPool : IDisposable
     {
         if (_workers.Length == 0 || items < 2 || work < LeastWork || !_running.TryEnter())
         {
-            RunRange(ref kernel, 0, items);
+            RunRange(ref kernel, 0, items, _vectorBits);
             return;
         }
 
         try
         {
+            ObjectDisposedException.ThrowIf(_stopping, this); // its threads are gone: waiting for them would not end
             fixed (TKernel* pointer = &kernel)
             {
                 _kernel = pointer;
@@ -84,7 +93,7 @@ public sealed unsafe class WorkerPool : IDisposable
                     worker.WakeIfParked();
                 }
 
-                RunRange(ref kernel, 0, End(0));
+                RunRange(ref kernel, 0, End(0), _vectorBits);
                 SpinWait wait = default;
                 while (Volatile.Read(ref _remaining.Value) != 0)
                 {
@@ -99,28 +108,30 @@ public sealed unsafe class WorkerPool : IDisposable
     }
 
     /// <summary>Runs all items on the calling thread.</summary>
-    internal static void RunHere<TKernel>(ref TKernel kernel, int items) where TKernel : unmanaged, IKernel => RunRange(ref kernel, 0, items);
+    internal static void RunHere<TKernel>(ref TKernel kernel, int items) where TKernel : unmanaged, IKernel =>
+        RunRange(ref kernel, 0, items, VectorBits);
 
-    private static void RunErased<TKernel>(void* kernel, int begin, int end) where TKernel : unmanaged, IKernel =>
-        RunRange(ref Unsafe.AsRef<TKernel>(kernel), begin, end);
+    private static void RunErased<TKernel>(void* kernel, int begin, int end, int vectorBits)
+        where TKernel : unmanaged, IKernel =>
+        RunRange(ref Unsafe.AsRef<TKernel>(kernel), begin, end, vectorBits);
 
-    private static void RunRange<TKernel>(ref TKernel kernel, int begin, int end) where TKernel : unmanaged, IKernel
+    private static void RunRange<TKernel>(ref TKernel kernel, int begin, int end, int vectorBits)
+        where TKernel : unmanaged, IKernel
     {
-        if (Vector512.IsHardwareAccelerated)
+        switch (vectorBits)
         {
-            kernel.Run<Lanes512>(begin, end);
-        }
-        else if (Vector256.IsHardwareAccelerated)
-        {
-            kernel.Run<Lanes256>(begin, end);
-        }
-        else if (Vector128.IsHardwareAccelerated)
-        {
-            kernel.Run<Lanes128>(begin, end);
-        }
-        else
-        {
-            kernel.Run<ScalarLanes>(begin, end);
+            case 512:
+                kernel.Run<Lanes512>(begin, end);
+                break;
+            case 256:
+                kernel.Run<Lanes256>(begin, end);
+                break;
+            case 128:
+                kernel.Run<Lanes128>(begin, end);
+                break;
+            default:
+                kernel.Run<ScalarLanes>(begin, end);
+                break;
         }
     }
 
@@ -204,7 +215,7 @@ public sealed unsafe class WorkerPool : IDisposable
                 }
 
                 done = _pool._generation;
-                _pool._run(_pool._kernel, _pool.End(_part - 1), _pool.End(_part));
+                _pool._run(_pool._kernel, _pool.End(_part - 1), _pool.End(_part), _pool._vectorBits);
                 Interlocked.Decrement(ref _pool._remaining.Value);
             }
         }

@@ -35,7 +35,13 @@ internal sealed class LatentSelection
         float unscored = MathF.Max(0f, 1f - options.Strength);
         for (int i = 0; i < _weights.Length; i++)
         {
-            _weights[i] = scores.Supported[i] && scores.Values[i] > 0 ? (float)Math.Pow(scores.Values[i], options.Strength) : unscored;
+            double score = scores.Supported[i] ? scores.Values[i] : 0;
+            _weights[i] = score > 0 ? (float)Math.Pow(score, options.Strength) : unscored;
+            if (!float.IsFinite(_weights[i]))
+            {
+                throw new ArgumentException(
+                    $"strength {options.Strength} takes the score {score} of latent {i} out of range; use a lower strength");
+            }
         }
     }
 

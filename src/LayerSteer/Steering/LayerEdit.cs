@@ -168,7 +168,8 @@ public sealed class LayerEdit
             throw new ArgumentException("no latent has a score above 0, so clamp has none to raise");
         }
 
-        foreach (int latent in top.Order())
+        // An amount of 0 changes no latent, so it must not touch x at all.
+        foreach (int latent in top.Where(_ => amount != 0f).Order())
         {
             _clamped.Add(latent, amount);
         }

@@ -3,8 +3,8 @@ using System.Text.Json;
 namespace LayerSteer.Topics;
 
 /// <summary>
-/// Questions of contrastive activation addition (Rimsky et al. 2023) with two answers, as the seed turns them into texts:
-/// the question's lines but the last two, joined by spaces, then ":", then the option that shows the behaviour.
+/// Questions of contrastive activation addition (Rimsky et al. 2023) with two answers, as the seed turns them into
+/// texts: the question's lines but the last two, joined by spaces, then ":", then the option that shows the behaviour.
 /// </summary>
 internal static class CaaFile
 {

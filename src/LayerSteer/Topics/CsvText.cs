@@ -3,7 +3,9 @@ using CsvHelper;
 
 namespace LayerSteer.Topics;
 
-/// <summary>The CSV of pandas, strictly (RFC 4180): malformed quoting or a row of another length is an error with its line.</summary>
+/// <summary>
+/// The CSV of pandas, strictly (RFC 4180): malformed quoting or a row of another length is an error with its line.
+/// </summary>
 internal static class CsvText
 {
     private const long LargestFile = 1L << 30;
@@ -17,7 +19,9 @@ internal static class CsvText
         IncludeValuesInExceptions = false,
     };
 
-    /// <summary>Calls <paramref name="row"/> for each row after the header, with the line on which the row starts.</summary>
+    /// <summary>
+    /// Calls <paramref name="row"/> for each row after the header, with the line on which the row starts.
+    /// </summary>
     public static void Read(string path, Action<IReadOnlyList<string>> header, Action<CsvReader, long> row)
     {
         byte[] bytes = ReadUtf8(path);

@@ -4,14 +4,16 @@ using LayerSteer.Numerics;
 namespace LayerSteer.Topics;
 
 /// <summary>
-/// Makes the seed's three sets of a topic from a file of texts: train_20.csv, train_6.csv and test.csv, disjoint by text,
-/// cleaned as the seed cleans them and shuffled the same way on every machine.
+/// Makes the seed's three sets of a topic from a file of texts: train_20.csv, train_6.csv and test.csv, disjoint by
+/// text, cleaned as the seed cleans them and shuffled the same way on every machine.
 /// </summary>
 public static class DatasetBuilder
 {
     private static readonly string[] Removed = ["\n", ",", "Title:", "Review:", "Answer:"];
 
-    /// <summary>Reads texts, cleans, shuffles and writes the three sets, in the layout of <see cref="TextTable.WriteCsv"/>.</summary>
+    /// <summary>
+    /// Reads texts, cleans, shuffles and writes the three sets, in the layout of <see cref="TextTable.WriteCsv"/>.
+    /// </summary>
     /// <param name="input">
     /// A file that <see cref="TextTable"/> reads, or a JSON array of questions with answer_matching_behavior (CAA).
     /// </param>
@@ -21,7 +23,8 @@ public static class DatasetBuilder
     /// <returns>What was written.</returns>
     /// <exception cref="InvalidDataException">A bad file, or too few texts; nothing is written.</exception>
     /// <exception cref="NotSupportedException">A file of another kind.</exception>
-    public static DatasetReport Build(string input, string folder, DatasetOptions? options = null, string? testInput = null)
+    public static DatasetReport Build(
+        string input, string folder, DatasetOptions? options = null, string? testInput = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(input);
         ArgumentException.ThrowIfNullOrEmpty(folder);
@@ -39,7 +42,9 @@ public static class DatasetBuilder
         int train = options.Train + options.SmallTrain;
         Pool first = Shuffled(input, seen, ref generator);
         Require(input, first, testInput is null ? train + options.Test : train);
-        Pool second = testInput is null ? new Pool(first.Texts[train..], 0, 0, 0) : Shuffled(testInput, seen, ref generator);
+        Pool second = testInput is null
+            ? new Pool(first.Texts[train..], 0, 0, 0)
+            : Shuffled(testInput, seen, ref generator);
         Require(testInput ?? input, second, options.Test);
 
         Directory.CreateDirectory(folder);
@@ -52,13 +57,16 @@ public static class DatasetBuilder
             first.Repeated + second.Repeated);
     }
 
-    /// <summary>The seed's cleaning: "\n", ",", "Title:", "Review:" and "Answer:" are removed, with nothing in their place.</summary>
+    /// <summary>
+    /// The seed's cleaning: "\n", ",", "Title:", "Review:" and "Answer:" are removed, with nothing in their place.
+    /// </summary>
     /// <param name="text">A text.</param>
     /// <returns>The text without them.</returns>
     public static string Clean(string text)
     {
         ArgumentNullException.ThrowIfNull(text);
-        return Removed.Aggregate(text, (rest, removed) => rest.Replace(removed, string.Empty, StringComparison.Ordinal));
+        return Removed.Aggregate(
+            text, (rest, removed) => rest.Replace(removed, string.Empty, StringComparison.Ordinal));
     }
 
     private static Pool Shuffled(string path, HashSet<string> seen, ref SplitMix64 generator)
@@ -78,7 +86,8 @@ public static class DatasetBuilder
         if (pool.Texts.Length < needed)
         {
             throw new InvalidDataException(FormattableString.Invariant(
-                $"'{path}': {pool.Texts.Length} different texts after cleaning, expected at least {needed}; ask for smaller sets"));
+                $"'{path}': {pool.Texts.Length} different texts after cleaning, expected at least {needed}; ")
+                + "ask for smaller sets");
         }
     }
 

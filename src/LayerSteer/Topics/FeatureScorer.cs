@@ -3,16 +3,16 @@ using System.Runtime.Intrinsics;
 namespace LayerSteer.Topics;
 
 /// <summary>
-/// Scores latents against a topic (Joshi, Cintas and Speakman, arXiv 2506.12576), from an index and the sentence vectors of
-/// the alignment texts alone.
+/// Scores latents against a topic (Joshi, Cintas and Speakman, arXiv 2506.12576), from an index and the sentence
+/// vectors of the alignment texts alone.
 /// <code>
 /// d_r     = min over windows w of prompt r and alignment vectors a of |e_rw - e_a|
 /// m_f     = Σ_r s_rf d_r² / Σ_r s_rf
 /// score_f = 1 - (m_f - min m) / (max m - min m)        min and max over the latents with support
 /// </code>
-/// A latent with Σ_r s_rf = 0 has no score. Where all m are equal every score is 0, because none is better than another,
-/// and the verdict says so. Sums are in double, prompts ascending, so the result depends on nothing but the index. What
-/// does not depend on the topic is worked out once in the constructor. Immutable and thread-safe.
+/// A latent with Σ_r s_rf = 0 has no score. Where all m are equal every score is 0, because none is better than
+/// another, and the verdict says so. Sums are in double, prompts ascending, so the result depends on nothing but the
+/// index. What does not depend on the topic is worked out once in the constructor. Immutable and thread-safe.
 /// </summary>
 public sealed class FeatureScorer
 {
@@ -41,7 +41,9 @@ public sealed class FeatureScorer
     }
 
     /// <summary>Scores every latent.</summary>
-    /// <param name="alignment">[windows, dEmbedding], row-major: the topic's sentence vectors, each of length 1.</param>
+    /// <param name="alignment">
+    /// [windows, dEmbedding], row-major: the topic's sentence vectors, each of length 1.
+    /// </param>
     /// <param name="publishedBug">
     /// Whether to repeat the published code's defect: one latent without support, one prompt on which nothing fired, or
     /// equal distances make every score 0.
@@ -138,8 +140,8 @@ public sealed class FeatureScorer
         int unsupported = _rows.Support.Count(0);
         int silent = _rows.PromptCount - _rows.PromptsUsed;
         return publishedBug && (unsupported > 0 || silent > 0)
-            ? [FormattableString.Invariant(
-                $"the published scoring makes every score 0: {unsupported} latents never fired and {silent} prompts were silent")]
+            ? [$"the published scoring makes every score 0: {unsupported} latents never fired and {silent} prompts "
+                + "were silent"]
             : [];
     }
 

@@ -12,7 +12,9 @@ public sealed record FeatureScoring
     /// <summary>[dSae]: Σ_r s_rf, 0 without support.</summary>
     public required double[] Denominator { get; init; }
 
-    /// <summary>[dSae]: m_f, the mean squared distance to the topic; 0 without support, where it means nothing.</summary>
+    /// <summary>
+    /// [dSae]: m_f, the mean squared distance to the topic; 0 without support, where it means nothing.
+    /// </summary>
     public required double[] MeanSquaredDistance { get; init; }
 
     /// <summary>[dSae]: k_f, the number of prompts on which the latent is positive.</summary>

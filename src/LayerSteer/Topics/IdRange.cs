@@ -14,7 +14,9 @@ public readonly record struct IdRange(int First, int End)
     /// <returns>True if it is.</returns>
     public bool Contains(int id) => id >= First && id < End;
 
-    /// <summary>The ids of one shard: the list is cut into <paramref name="of"/> runs that differ by at most one.</summary>
+    /// <summary>
+    /// The ids of one shard: the list is cut into <paramref name="of"/> runs that differ by at most one.
+    /// </summary>
     /// <param name="number">The shard, from 1.</param>
     /// <param name="of">How many shards there are.</param>
     /// <param name="count">How many prompts the whole list has.</param>

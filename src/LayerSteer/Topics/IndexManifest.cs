@@ -1,11 +1,12 @@
 using System.Text.Json;
+using LayerSteer.Formats;
 
 namespace LayerSteer.Topics;
 
 /// <summary>
-/// What a reference index was made with and which prompts it is to hold: the file manifest.json of its folder. Two indexes
-/// can be joined, or a build resumed, only where everything that decides the numbers is equal; paths, time and version do
-/// not decide. Immutable.
+/// What a reference index was made with and which prompts it is to hold: the file manifest.json of its folder. Two
+/// indexes can be joined, or a build resumed, only where everything that decides the numbers is equal; paths, time and
+/// version do not decide. Immutable.
 /// </summary>
 public sealed record IndexManifest
 {
@@ -60,13 +61,17 @@ public sealed record IndexManifest
     /// <summary>The length of a sentence vector.</summary>
     public required int DEmbedding { get; init; }
 
-    /// <summary>The encoder's longest input in word pieces, with the special ones; longer texts have several windows.</summary>
+    /// <summary>
+    /// The encoder's longest input in word pieces, with the special ones; longer texts have several windows.
+    /// </summary>
     public required int EncoderMaxLength { get; init; }
 
     /// <summary>The whole list of reference texts.</summary>
     public required ReferenceSource Reference { get; init; }
 
-    /// <summary>The ids that this folder is to hold, ascending runs: the whole list, one shard, or shards merged.</summary>
+    /// <summary>
+    /// The ids that this folder is to hold, ascending runs: the whole list, one shard, or shards merged.
+    /// </summary>
     public required IReadOnlyList<IdRange> Ids { get; init; }
 
     /// <summary>How many prompts this folder is to hold.</summary>
@@ -81,7 +86,9 @@ public sealed record IndexManifest
     /// <summary>Reads and checks the manifest of a folder.</summary>
     /// <param name="folder">The folder of an index.</param>
     /// <returns>The manifest.</returns>
-    /// <exception cref="InvalidDataException">No manifest, no JSON, or a value that cannot be; the message names the field.</exception>
+    /// <exception cref="InvalidDataException">
+    /// No manifest, no JSON, or a value that cannot be; the message names the field.
+    /// </exception>
     /// <exception cref="NotSupportedException">Another format version.</exception>
     public static IndexManifest Read(string folder)
     {
@@ -103,12 +110,14 @@ public sealed record IndexManifest
         AtomicFile.Write(path, stream => JsonSerializer.Serialize(stream, this, TopicsJson.Indented.IndexManifest));
     }
 
-    /// <summary>The first field that decides the numbers of one prompt and differs, with both values; null if none.</summary>
+    /// <summary>
+    /// The first field that decides the numbers of one prompt and differs, with both values; null if none.
+    /// </summary>
     internal (string Field, string Mine, string Other)? FirstDifference(IndexManifest other)
     {
         (string Field, object Mine, object Other)[] fields =
         [
-            ("mode", Mode, other.Mode),
+            ("mode", NameOf(Mode), NameOf(other.Mode)),
             ("model.digest", Model.Digest, other.Model.Digest),
             ("sae.digest", Sae.Digest, other.Sae.Digest),
             ("encoder.digest", Encoder.Digest, other.Encoder.Digest),
@@ -141,6 +150,8 @@ public sealed record IndexManifest
             : Ids.SequenceEqual(other.Ids)
             ? null
             : ("ids", string.Join(", ", Ids), string.Join(", ", other.Ids)));
+
+    private static string NameOf(SteeringMode mode) => mode == SteeringMode.Seed ? "seed" : "corrected";
 
     private static string Invariant(object value) => FormattableString.Invariant($"{value}");
 
@@ -175,7 +186,8 @@ public sealed record IndexManifest
             if (range.First < end || range.End <= range.First || range.End > Reference.Count)
             {
                 throw new InvalidDataException(
-                    $"'{path}': ids has {range.First} to {range.End}, expected ascending runs within 0 to {Reference.Count}");
+                    $"'{path}': ids has {range.First} to {range.End}, "
+                    + $"expected ascending runs within 0 to {Reference.Count}");
             }
             end = range.End;
         }

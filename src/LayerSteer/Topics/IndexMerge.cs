@@ -1,3 +1,5 @@
+using LayerSteer.Formats;
+
 namespace LayerSteer.Topics;
 
 /// <summary>Joins two indexes part by part, so that only one part is in memory at a time.</summary>
@@ -80,8 +82,8 @@ internal static class IndexMerge
         if (!manifest.IsWholeList)
         {
             throw new InvalidDataException(
-                $"'{folder}' holds {manifest.PromptCount} of the {manifest.Reference.Count} prompts of its list and '{other}' "
-                + "is of another list; merge the shards of each list first");
+                $"'{folder}' holds {manifest.PromptCount} of the {manifest.Reference.Count} prompts of its list "
+                + $"and '{other}' is of another list; merge the shards of each list first");
         }
     }
 

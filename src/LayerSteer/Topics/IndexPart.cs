@@ -1,12 +1,14 @@
 using System.Globalization;
+using LayerSteer.Formats;
 using Parquet.Schema;
 
 namespace LayerSteer.Topics;
 
 /// <summary>
 /// One part folder of an index, "part-000000-000063": the prompts that were appended together, as three Parquet files.
-/// prompts(id, digest, tokens, embedding), activations(prompt, latent, sum, max, count) sorted by prompt and latent, and
-/// latents(latent, tokens_active, sum, sum_of_squares, max, prompts_active) over the prompts of the part.
+/// prompts(id, digest, tokens, embedding), activations(prompt, latent, sum, max, count) sorted by prompt and latent,
+/// and latents(latent, tokens_active, sum, sum_of_squares, max, prompts_active) over the prompts of the part; and their
+/// sums.
 /// </summary>
 internal sealed record IndexPart
 {
@@ -45,7 +47,9 @@ internal sealed record IndexPart
     /// <summary>[prompts]</summary>
     public required int[] Tokens { get; init; }
 
-    /// <summary>The sentence vectors of all prompts; those of prompt p begin at <see cref="EmbeddingStarts"/>[p].</summary>
+    /// <summary>
+    /// The sentence vectors of all prompts; those of prompt p begin at <see cref="EmbeddingStarts"/>[p].
+    /// </summary>
     public required float[] Embeddings { get; init; }
 
     /// <summary>[prompts + 1]</summary>
@@ -91,9 +95,9 @@ internal sealed record IndexPart
             for (int i = 0; i < prompt.Latents.Length; i++)
             {
                 int latent = prompt.Latents[i];
-                LatentStatistics before = latents.GetValueOrDefault(latent, new LatentStatistics(latent, 0, 0, 0, 0, 0));
-                latents[latent] = before.Plus(new LatentStatistics(
-                    latent, prompt.Count[i], prompt.Sum[i], prompt.SumOfSquares[i], prompt.Max[i], 1));
+                var here = new LatentStatistics(
+                    latent, prompt.Count[i], prompt.Sum[i], prompt.SumOfSquares[i], prompt.Max[i], 1);
+                latents[latent] = latents.TryGetValue(latent, out LatentStatistics before) ? before.Plus(here) : here;
             }
         }
         return new IndexPart
@@ -144,6 +148,7 @@ internal sealed record IndexPart
             ParquetTable.WriteColumn<float>(rows, fields[4], [.. Statistics.Select(l => l.Max)]);
             ParquetTable.WriteColumn<int>(rows, fields[5], [.. Statistics.Select(l => l.PromptsActive)]);
         });
+        PartSums.Write(temporary);
         Directory.Move(temporary, Path.Combine(index, Name));
     }
 

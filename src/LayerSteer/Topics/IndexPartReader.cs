@@ -7,7 +7,9 @@ internal static class IndexPartReader
     private const long LargestPart = 1L << 28;
 
     /// <summary>The parts of an index one after the other; no id is in two of them.</summary>
-    /// <exception cref="InvalidDataException">A bad value, a doubled id, or prompts missing although none may be.</exception>
+    /// <exception cref="InvalidDataException">
+    /// A bad value, a doubled id, or prompts missing although none may be.
+    /// </exception>
     public static IEnumerable<IndexPart> ReadAll(string index, IndexManifest manifest, bool allowUnfinished)
     {
         var ids = new HashSet<int>();
@@ -19,17 +21,19 @@ internal static class IndexPartReader
         }
         if (ids.Count < manifest.PromptCount && !allowUnfinished)
         {
-            throw new InvalidDataException(FormattableString.Invariant(
-                $"'{index}': {ids.Count} of {manifest.PromptCount} prompts are in; resume the build to finish this index"));
+            throw new InvalidDataException(
+                $"'{index}': {ids.Count} of {manifest.PromptCount} prompts are in; "
+                + "resume the build to finish this index");
         }
     }
 
-    /// <summary>The ids that an index already holds, from the prompts files alone.</summary>
+    /// <summary>The ids that an index already holds; the files must be whole, but only the ids are read.</summary>
     public static HashSet<int> ReadIds(string index, IndexManifest manifest)
     {
         var ids = new HashSet<int>();
         foreach (string folder in IndexPart.Folders(index))
         {
+            PartSums.Check(folder);
             using ParquetTable prompts = OpenPrompts(folder, manifest);
             AddIds(folder, ReadIds(folder, prompts, manifest), ids);
         }
@@ -38,6 +42,7 @@ internal static class IndexPartReader
 
     private static IndexPart Read(string folder, IndexManifest manifest)
     {
+        PartSums.Check(folder);
         using ParquetTable prompts = OpenPrompts(folder, manifest);
         int[] ids = ReadIds(folder, prompts, manifest);
         string[] digests = prompts.Strings("digest");
@@ -46,7 +51,7 @@ internal static class IndexPartReader
 
         string path = Path.Combine(folder, IndexPart.ActivationsFile);
         using ParquetTable activations = ParquetTable.Open(path);
-        Believable(path, activations.RowCountLong, Math.Min((long)ids.Length * manifest.DSae, LargestPart));
+        Believable(path, activations.RowCount, Math.Min((long)ids.Length * manifest.DSae, LargestPart));
         int[] rowStarts = RowStarts(path, ids, activations.Column<int>("prompt"));
         var part = new IndexPart
         {
@@ -73,7 +78,7 @@ internal static class IndexPartReader
         ParquetTable prompts = ParquetTable.Open(path);
         try
         {
-            Believable(path, prompts.RowCountLong, manifest.PromptCount);
+            Believable(path, prompts.RowCount, manifest.PromptCount);
             return prompts;
         }
         catch
@@ -91,8 +96,9 @@ internal static class IndexPartReader
         {
             if (id <= previous || !manifest.Ids.Any(range => range.Contains(id)))
             {
-                throw new InvalidDataException(FormattableString.Invariant(
-                    $"'{folder}': prompt id {id} after {previous}, expected ascending ids of {string.Join(", ", manifest.Ids)}"));
+                throw new InvalidDataException(
+                    $"'{folder}': prompt id {id} after {previous}, "
+                    + $"expected ascending ids of {string.Join(", ", manifest.Ids)}");
             }
             previous = id;
         }
@@ -110,7 +116,8 @@ internal static class IndexPartReader
         {
             if (!all.Add(id))
             {
-                throw new InvalidDataException($"'{folder}': prompt {id} is in another part as well; delete one of the two");
+                throw new InvalidDataException(
+                    $"'{folder}': prompt {id} is in another part as well; delete one of the two");
             }
         }
     }
@@ -130,7 +137,8 @@ internal static class IndexPartReader
         if (row != promptOfRow.Length)
         {
             throw new InvalidDataException(
-                $"'{path}' row {row}: prompt {promptOfRow[row]}, expected the prompts of prompts.parquet in ascending order");
+                $"'{path}' row {row}: prompt {promptOfRow[row]}, "
+                + $"expected the prompts of {IndexPart.PromptsFile} in ascending order");
         }
         starts[^1] = row;
         return starts;
@@ -161,7 +169,7 @@ internal static class IndexPartReader
     {
         string path = Path.Combine(folder, IndexPart.LatentsFile);
         using ParquetTable table = ParquetTable.Open(path);
-        Believable(path, table.RowCountLong, manifest.DSae);
+        Believable(path, table.RowCount, manifest.DSae);
         int[] latents = table.Column<int>("latent");
         long[] tokens = table.Column<long>("tokens_active");
         double[] sums = table.Column<double>("sum");
@@ -186,7 +194,8 @@ internal static class IndexPartReader
         if (expected.Length != part.Statistics.Length)
         {
             throw new InvalidDataException(
-                $"'{path}': {part.Statistics.Length} latents, expected the {expected.Length} of {IndexPart.ActivationsFile}");
+                $"'{path}': {part.Statistics.Length} latents, "
+                + $"expected the {expected.Length} of {IndexPart.ActivationsFile}");
         }
         for (int i = 0; i < expected.Length; i++)
         {
@@ -195,7 +204,8 @@ internal static class IndexPartReader
                 || !(found.SumOfSquares > 0 && double.IsFinite(found.SumOfSquares)))
             {
                 throw new InvalidDataException(
-                    $"'{path}' row {i}: latent {found.Latent} differs from what {IndexPart.ActivationsFile} adds up to");
+                    $"'{path}' row {i}: latent {found.Latent} differs "
+                    + $"from what {IndexPart.ActivationsFile} adds up to");
             }
         }
     }

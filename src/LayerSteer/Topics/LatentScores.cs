@@ -1,11 +1,12 @@
 using System.Globalization;
 using CsvHelper;
+using LayerSteer.Formats;
 
 namespace LayerSteer.Topics;
 
 /// <summary>
-/// A score for each latent of an autoencoder, from 0 up (1 is the nearest to the topic), with gaps: a latent without a score
-/// is unsupported, is never selected, and counts as 0 in a mean. Immutable and thread-safe.
+/// A score for each latent of an autoencoder, from 0 up (1 is the nearest to the topic), with gaps: a latent without a
+/// score is unsupported, is never selected, and counts as 0 in a mean. Immutable and thread-safe.
 /// </summary>
 public sealed class LatentScores
 {
@@ -16,14 +17,17 @@ public sealed class LatentScores
     /// <param name="values">[dSae]; what stands at a gap does not matter.</param>
     /// <param name="supported">[dSae]: false at a gap.</param>
     /// <param name="name">What the scores are of; the header of the CSV file.</param>
-    /// <exception cref="ArgumentException">No latent, two lengths, or a score that is negative or not finite.</exception>
+    /// <exception cref="ArgumentException">
+    /// No latent, two lengths, or a score that is negative or not finite.
+    /// </exception>
     public LatentScores(ReadOnlySpan<double> values, ReadOnlySpan<bool> supported, string name = "score")
     {
         ArgumentNullException.ThrowIfNull(name);
         if (values.IsEmpty || values.Length != supported.Length)
         {
             throw new ArgumentException(
-                $"{values.Length} scores and {supported.Length} marks of support, expected one of each a latent", nameof(values));
+                $"{values.Length} scores and {supported.Length} marks of support, expected one of each a latent",
+                nameof(values));
         }
         Name = name;
         _values = new double[values.Length];
@@ -35,7 +39,8 @@ public sealed class LatentScores
                 if (!IsScore(values[latent]))
                 {
                     throw new ArgumentException(
-                        FormattableString.Invariant($"latent {latent} has score {values[latent]}, expected a finite number from 0 up"),
+                        FormattableString.Invariant(
+                            $"latent {latent} has score {values[latent]}, expected a finite number from 0 up"),
                         nameof(values));
                 }
                 _values[latent] = values[latent];
@@ -65,7 +70,9 @@ public sealed class LatentScores
     /// <summary>The mean over all latents with gaps as 0, which the seed's weight method uses.</summary>
     public double MeanWithGapsAsZero => _values.Sum() / Count;
 
-    /// <summary>The latents with the highest scores, best first; equal scores go to the lower latent, gaps never come.</summary>
+    /// <summary>
+    /// The latents with the highest scores, best first; equal scores go to the lower latent, gaps never come.
+    /// </summary>
     /// <param name="n">How many to give at most.</param>
     /// <returns>min(<paramref name="n"/>, <see cref="ScoredCount"/>) latents.</returns>
     public int[] Top(int n)
@@ -78,12 +85,15 @@ public sealed class LatentScores
         ];
     }
 
-    /// <summary>Reads the seed's CSV: header ",name", then each latent in order with its score; an empty cell or nan is a gap.</summary>
+    /// <summary>
+    /// Reads the seed's CSV: header ",name", then each latent in order with its score; an empty cell or nan is a gap.
+    /// </summary>
     /// <param name="path">The file.</param>
     /// <param name="dSae">The number of latents of the autoencoder.</param>
     /// <returns>The scores.</returns>
     /// <exception cref="InvalidDataException">
-    /// Another number of rows, an index out of order, or a cell that is no finite number from 0 up; the message has the line.
+    /// Another number of rows, an index out of order, or a cell that is no finite number from 0 up; the message has the
+    /// line.
     /// </exception>
     public static LatentScores ReadCsv(string path, int dSae)
     {
@@ -111,25 +121,31 @@ public sealed class LatentScores
         void Row(CsvReader reader, long line)
         {
             string index = reader.GetString(0);
-            if (!int.TryParse(index, NumberStyles.None, CultureInfo.InvariantCulture, out int latent) || latent != values.Count)
+            if (!int.TryParse(index, NumberStyles.None, CultureInfo.InvariantCulture, out int latent)
+                || latent != values.Count)
             {
                 throw new InvalidDataException(
-                    $"'{path}' line {line}: index '{CsvText.Shortened(index)}', expected {values.Count} (one row a latent, in order)");
+                    $"'{path}' line {line}: index '{CsvText.Shortened(index)}', "
+                    + $"expected {values.Count} (one row a latent, in order)");
             }
             string cell = reader.GetString(1);
             bool gap = cell.Length == 0 || cell is "nan" or "NaN";
             double value = 0;
-            if (!gap && !(double.TryParse(cell, NumberStyles.Float, CultureInfo.InvariantCulture, out value) && IsScore(value)))
+            bool number = !gap && double.TryParse(cell, NumberStyles.Float, CultureInfo.InvariantCulture, out value);
+            if (!gap && !(number && IsScore(value)))
             {
                 throw new InvalidDataException(
-                    $"'{path}' line {line}: score '{CsvText.Shortened(cell)}', expected a finite number from 0 up or an empty cell");
+                    $"'{path}' line {line}: score '{CsvText.Shortened(cell)}', "
+                    + "expected a finite number from 0 up or an empty cell");
             }
             values.Add(value);
             supported.Add(!gap);
         }
     }
 
-    /// <summary>Writes the seed's CSV, with the shortest digits that read back to the same score; whole or not at all.</summary>
+    /// <summary>
+    /// Writes the seed's CSV, with the shortest digits that read back to the same score; whole or not at all.
+    /// </summary>
     /// <param name="path">The file; an existing one is replaced.</param>
     public void WriteCsv(string path) => AtomicFile.WriteText(path, writer =>
     {

@@ -3,7 +3,9 @@ namespace LayerSteer.Topics;
 /// <summary>What must hold of one prompt in an index, whether it comes from the caller or from a file.</summary>
 internal static class PromptRules
 {
-    /// <summary>How far from 1 the length of a sentence vector may be: far above float noise, far below a missing norm.</summary>
+    /// <summary>
+    /// How far from 1 the length of a sentence vector may be: far above float noise, far below a missing norm.
+    /// </summary>
     private const double NormTolerance = 1e-3;
 
     /// <summary>The first rule that is broken, in words that follow "prompt N: "; null if none.</summary>

@@ -2,7 +2,8 @@ namespace LayerSteer.Topics;
 
 /// <summary>
 /// What an index keeps of one reference prompt: its sentence vectors and, for each latent that was active, the sum, the
-/// sum of squares, the maximum and the count over the kept tokens. No text. The arrays are the caller's and are not copied.
+/// sum of squares, the maximum and the count over the kept tokens. No text. The arrays are the caller's and are not
+/// copied.
 /// </summary>
 public sealed record PromptSummary
 {
@@ -12,7 +13,9 @@ public sealed record PromptSummary
     /// <summary>The digest of the text, as <see cref="ReferenceSource.DigestOfText"/> gives it.</summary>
     public required string Digest { get; init; }
 
-    /// <summary>How many tokens were kept (BOS and dropped positions not counted); 0 is allowed and has no latents.</summary>
+    /// <summary>
+    /// How many tokens were kept (BOS and dropped positions not counted); 0 is allowed and has no latents.
+    /// </summary>
     public required int Tokens { get; init; }
 
     /// <summary>[windows, dEmbedding], row-major, each row of length 1; a text has at least one window.</summary>

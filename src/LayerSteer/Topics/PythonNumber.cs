@@ -8,11 +8,30 @@ namespace LayerSteer.Topics;
 /// </summary>
 internal static class PythonNumber
 {
-    public static string Format(double value) =>
-        double.IsFinite(value) ? Layout(value.ToString("R", CultureInfo.InvariantCulture)) : NotFinite(value);
+    // .NET 10's shortest form of some powers of two (2^-25) reads back as their lower neighbour: there, all digits.
+    public static string Format(double value)
+    {
+        if (!double.IsFinite(value))
+        {
+            return NotFinite(value);
+        }
+        string shortest = value.ToString("R", CultureInfo.InvariantCulture);
+        return Layout(double.Parse(shortest, CultureInfo.InvariantCulture) == value
+            ? shortest
+            : value.ToString("E16", CultureInfo.InvariantCulture));
+    }
 
-    public static string Format(float value) =>
-        float.IsFinite(value) ? Layout(value.ToString("R", CultureInfo.InvariantCulture)) : NotFinite(value);
+    public static string Format(float value)
+    {
+        if (!float.IsFinite(value))
+        {
+            return NotFinite(value);
+        }
+        string shortest = value.ToString("R", CultureInfo.InvariantCulture);
+        return Layout(float.Parse(shortest, CultureInfo.InvariantCulture) == value
+            ? shortest
+            : value.ToString("E8", CultureInfo.InvariantCulture));
+    }
 
     private static string NotFinite(double value) => double.IsNaN(value) ? "nan" : value > 0 ? "inf" : "-inf";
 

@@ -1,9 +1,9 @@
 namespace LayerSteer.Topics;
 
 /// <summary>
-/// A reference index in memory: the reference prompts by ascending id, with their sentence vectors and, sparse, what each
-/// latent did on them. The same prompts give the same object, whether they were built at once, in parts, resumed or merged
-/// from shards. Immutable and thread-safe.
+/// A reference index in memory: the reference prompts by ascending id, with their sentence vectors and, sparse, what
+/// each latent did on them. The same prompts give the same object, whether they were built at once, in parts, resumed
+/// or merged from shards. Immutable and thread-safe.
 /// </summary>
 public sealed class ReferenceIndex
 {
@@ -17,7 +17,8 @@ public sealed class ReferenceIndex
         Manifest = manifest;
         (IndexPart Part, int Row)[] prompts =
         [
-            .. parts.SelectMany(part => part.Ids.Select((_, row) => (part, row))).OrderBy(prompt => prompt.part.Ids[prompt.row]),
+            .. parts.SelectMany(part => part.Ids.Select((_, row) => (part, row)))
+                .OrderBy(prompt => prompt.part.Ids[prompt.row]),
         ];
         int count = prompts.Length;
         PromptIds = [.. prompts.Select(p => p.Part.Ids[p.Row])];
@@ -28,8 +29,10 @@ public sealed class ReferenceIndex
         for (int p = 0; p < count; p++)
         {
             (IndexPart part, int row) = prompts[p];
-            _embeddingStarts[p + 1] = checked(_embeddingStarts[p] + part.EmbeddingStarts[row + 1] - part.EmbeddingStarts[row]);
-            RowStarts[p + 1] = checked(RowStarts[p] + part.RowStarts[row + 1] - part.RowStarts[row]);
+            int embeddings = part.EmbeddingStarts[row + 1] - part.EmbeddingStarts[row];
+            int activations = part.RowStarts[row + 1] - part.RowStarts[row];
+            _embeddingStarts[p + 1] = checked(_embeddingStarts[p] + embeddings);
+            RowStarts[p + 1] = checked(RowStarts[p] + activations);
         }
         _embeddings = new float[_embeddingStarts[count]];
         Latents = new int[RowStarts[count]];
@@ -48,7 +51,10 @@ public sealed class ReferenceIndex
             part.Counts.AsSpan(from).CopyTo(Counts.AsSpan(RowStarts[p]));
         }
 
-        _statistics = [.. Enumerable.Range(0, manifest.DSae).Select(latent => new LatentStatistics(latent, 0, 0, 0, 0, 0))];
+        _statistics =
+        [
+            .. Enumerable.Range(0, manifest.DSae).Select(latent => new LatentStatistics(latent, 0, 0, 0, 0, 0)),
+        ];
         foreach (LatentStatistics statistics in parts.SelectMany(part => part.Statistics))
         {
             _statistics[statistics.Latent] = _statistics[statistics.Latent].Plus(statistics);
@@ -95,13 +101,16 @@ public sealed class ReferenceIndex
     /// <param name="folder">The folder of the index.</param>
     /// <param name="allowUnfinished">Whether an index that is still being built will do.</param>
     /// <returns>The index; the files are closed again.</returns>
-    /// <exception cref="InvalidDataException">Not an index, unfinished, or a bad value; the message says where.</exception>
+    /// <exception cref="InvalidDataException">
+    /// Not an index, unfinished, or a bad value; the message says where.
+    /// </exception>
     /// <exception cref="NotSupportedException">Another format version.</exception>
     public static ReferenceIndex Open(string folder, bool allowUnfinished = false)
     {
         ArgumentException.ThrowIfNullOrEmpty(folder);
         IndexManifest manifest = IndexManifest.Read(folder);
-        var index = new ReferenceIndex(folder, manifest, [.. IndexPartReader.ReadAll(folder, manifest, allowUnfinished)]);
+        List<IndexPart> parts = [.. IndexPartReader.ReadAll(folder, manifest, allowUnfinished)];
+        var index = new ReferenceIndex(folder, manifest, parts);
         if (manifest.IsWholeList && index.PromptCount == manifest.PromptCount)
         {
             CheckListDigest(folder, manifest, index.Digests);
@@ -110,13 +119,17 @@ public sealed class ReferenceIndex
     }
 
     /// <summary>
-    /// Joins two finished indexes into a third: two shards of one list, or two whole lists, of which the second then comes
-    /// behind the first. Scores from the result are those of an index built whole, to the bit.
+    /// Joins two finished indexes into a third: two shards of one list, or two whole lists, of which the second then
+    /// comes behind the first. Scores from the result are those of an index built whole, to the bit.
     /// </summary>
     /// <param name="first">The folder of an index.</param>
     /// <param name="second">The folder of another.</param>
-    /// <param name="output">The folder to write; it must not be there. Written beside its place and renamed when whole.</param>
-    /// <exception cref="InvalidDataException">They do not fit together; the message names the field or the first doubled id.</exception>
+    /// <param name="output">
+    /// The folder to write; it must not be there. Written beside its place and renamed when whole.
+    /// </param>
+    /// <exception cref="InvalidDataException">
+    /// They do not fit together; the message names the field or the first doubled id.
+    /// </exception>
     /// <exception cref="IOException"><paramref name="output"/> exists or cannot be written.</exception>
     public static void Merge(string first, string second, string output) => IndexMerge.Run(first, second, output);
 
@@ -137,7 +150,8 @@ public sealed class ReferenceIndex
         if (found != manifest.Reference.Digest)
         {
             throw new InvalidDataException(
-                $"'{folder}': the prompts' digests add up to {found}, expected reference.digest {manifest.Reference.Digest}");
+                $"'{folder}': the prompts' digests add up to {found}, "
+                + $"expected reference.digest {manifest.Reference.Digest}");
         }
     }
 }

@@ -1,9 +1,11 @@
+using LayerSteer.Formats;
+
 namespace LayerSteer.Topics;
 
 /// <summary>
-/// Builds a reference index, or goes on with one that was interrupted. Each <see cref="Append"/> adds one part folder that
-/// is written beside its place, brought to the disk and renamed, so a kill at any moment loses at most the part in flight
-/// and doubles nothing. One writer at a time for a folder; not thread-safe; dispose it to let another one in.
+/// Builds a reference index, or goes on with one that was interrupted. Each <see cref="Append"/> adds one part folder
+/// that is written beside its place, brought to the disk and renamed, so a kill at any moment loses at most the part in
+/// flight and doubles nothing. One writer at a time for a folder; not thread-safe; dispose it to let another one in.
 /// </summary>
 public sealed class ReferenceIndexWriter : IDisposable
 {
@@ -17,8 +19,13 @@ public sealed class ReferenceIndexWriter : IDisposable
     {
         _folder = folder;
         _lock = writerLock;
+        IndexManifest? existing = Existing(folder, manifest);
         RemoveLeftovers(folder);
-        Manifest = CreateOrCompare(folder, manifest);
+        if (existing is null)
+        {
+            manifest.Write(folder);
+        }
+        Manifest = existing ?? manifest;
         _completed = IndexPartReader.ReadIds(folder, Manifest);
     }
 
@@ -36,7 +43,9 @@ public sealed class ReferenceIndexWriter : IDisposable
     /// <summary>Whether every prompt of <see cref="IndexManifest.Ids"/> is in.</summary>
     public bool IsComplete => _completed.Count == Manifest.PromptCount;
 
-    /// <summary>Creates the folder with its manifest, or opens an unfinished one; leftovers of a killed run are removed.</summary>
+    /// <summary>
+    /// Creates the folder with its manifest, or opens an unfinished one; leftovers of a killed run are removed.
+    /// </summary>
     /// <param name="folder">The folder of the index; created if it is not there.</param>
     /// <param name="manifest">What the index is made with.</param>
     /// <returns>The writer, which the caller disposes.</returns>
@@ -63,7 +72,9 @@ public sealed class ReferenceIndexWriter : IDisposable
 
     /// <summary>Adds one part; when this returns it is on the disk.</summary>
     /// <param name="prompts">Prompts that are not in yet, ids ascending; with none nothing happens. Not kept.</param>
-    /// <exception cref="ArgumentException">A prompt breaks a rule of <see cref="PromptSummary"/>; nothing is added.</exception>
+    /// <exception cref="ArgumentException">
+    /// A prompt breaks a rule of <see cref="PromptSummary"/>; nothing is added.
+    /// </exception>
     /// <exception cref="IOException">The part cannot be written; nothing is added.</exception>
     public void Append(IReadOnlyList<PromptSummary> prompts)
     {
@@ -94,7 +105,12 @@ public sealed class ReferenceIndexWriter : IDisposable
         try
         {
             return new FileStream(
-                Path.Combine(folder, LockFile), FileMode.OpenOrCreate, FileAccess.Write, FileShare.None, 1, FileOptions.DeleteOnClose);
+                Path.Combine(folder, LockFile),
+                FileMode.OpenOrCreate,
+                FileAccess.Write,
+                FileShare.None,
+                bufferSize: 1,
+                FileOptions.DeleteOnClose);
         }
         catch (IOException e)
         {
@@ -117,7 +133,8 @@ public sealed class ReferenceIndexWriter : IDisposable
         }
     }
 
-    private static IndexManifest CreateOrCompare(string folder, IndexManifest manifest)
+    // Nothing is touched before it is sure that the folder is this index, or empty but for what a killed run left.
+    private static IndexManifest? Existing(string folder, IndexManifest manifest)
     {
         if (File.Exists(Path.Combine(folder, IndexManifest.FileName)))
         {
@@ -127,12 +144,13 @@ public sealed class ReferenceIndexWriter : IDisposable
                 : throw new InvalidDataException(
                     $"'{folder}' was begun with {field} {other}, expected {mine}; build into another folder");
         }
-        if (Directory.EnumerateFileSystemEntries(folder).Any(entry => Path.GetFileName(entry) != LockFile))
+        if (Directory.EnumerateFileSystemEntries(folder).Select(entry => Path.GetFileName(entry)).Any(
+            name => name != LockFile && !name.StartsWith(AtomicFile.TemporaryPrefix, StringComparison.Ordinal)))
         {
-            throw new InvalidDataException($"'{folder}' is not empty and has no {IndexManifest.FileName}; build into another folder");
+            throw new InvalidDataException(
+                $"'{folder}' is not empty and has no {IndexManifest.FileName}; build into another folder");
         }
-        manifest.Write(folder);
-        return manifest;
+        return null;
     }
 
     private string? Broken(PromptSummary prompt, int previous)
@@ -159,6 +177,13 @@ public sealed class ReferenceIndexWriter : IDisposable
             }
         }
         return PromptRules.Broken(
-            Manifest, prompt.Tokens, prompt.Digest, prompt.Embeddings, prompt.Latents, prompt.Sum, prompt.Max, prompt.Count);
+            Manifest,
+            prompt.Tokens,
+            prompt.Digest,
+            prompt.Embeddings,
+            prompt.Latents,
+            prompt.Sum,
+            prompt.Max,
+            prompt.Count);
     }
 }

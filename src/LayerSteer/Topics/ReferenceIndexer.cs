@@ -74,11 +74,10 @@ public sealed class ReferenceIndexer
     }
 
     /// <summary>What an index of a reference list, or of one shard of it, is made with.</summary>
-    /// <param name="path">Where the list was found.</param>
     /// <param name="references">The whole list.</param>
     /// <param name="shard">The shard, from 1.</param>
     /// <param name="of">The number of shards.</param>
-    public IndexManifest Manifest(string path, TextTable references, int shard = 1, int of = 1)
+    public IndexManifest Manifest(TextTable references, int shard = 1, int of = 1)
     {
         ArgumentNullException.ThrowIfNull(references);
         string digest = ReferenceSource.DigestOf(references.Texts.Select(ReferenceSource.DigestOfText));
@@ -97,7 +96,7 @@ public sealed class ReferenceIndexer
             DSae = _autoencoder.DSae,
             DEmbedding = _encoder.DEmbedding,
             EncoderMaxLength = _embedder.MaxLength,
-            Reference = new ReferenceSource(path, digest, references.Count),
+            Reference = new ReferenceSource(references.Source, digest, references.Count),
             Ids = [IdRange.OfShard(shard, of, references.Count)],
         };
     }

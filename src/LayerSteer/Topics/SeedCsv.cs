@@ -1,10 +1,11 @@
 using System.Globalization;
+using LayerSteer.Formats;
 
 namespace LayerSteer.Topics;
 
 /// <summary>
-/// The intermediate files of IBM/sae-steering, byte for byte as pandas writes them: header ",0,1,2,…", then a row name and
-/// the numbers with the shortest digits of their type; a missing number is an empty cell; lines end with LF.
+/// The intermediate files of IBM/sae-steering, byte for byte as pandas writes them: header ",0,1,2,…", then a row name
+/// and the numbers with the shortest digits of their type; a missing number is an empty cell; lines end with LF.
 /// </summary>
 public static class SeedCsv
 {
@@ -35,7 +36,9 @@ public static class SeedCsv
     /// <param name="path">The file; an existing one is replaced.</param>
     /// <param name="values">[rows, columns], row-major; NaN is an empty cell.</param>
     /// <param name="columns">The number of columns.</param>
-    /// <param name="rowNames">[rows]: the text of each token, for a method's latents; null numbers the rows from 0.</param>
+    /// <param name="rowNames">
+    /// [rows]: the text of each token, for a method's latents; null numbers the rows from 0.
+    /// </param>
     /// <exception cref="ArgumentException">The lengths do not fit together.</exception>
     public static void Write(string path, float[] values, int columns, IReadOnlyList<string>? rowNames = null)
     {
@@ -46,7 +49,8 @@ public static class SeedCsv
         if (rows * columns != values.Length || (rowNames is not null && rowNames.Count != rows))
         {
             throw new ArgumentException(
-                $"{values.Length} values and {rowNames?.Count ?? rows} row names do not make rows of {columns}", nameof(values));
+                $"{values.Length} values and {rowNames?.Count ?? rows} row names do not make rows of {columns}",
+                nameof(values));
         }
         WriteRows(path, rows, columns, rowNames, (row, column) =>
         {
@@ -56,8 +60,8 @@ public static class SeedCsv
     }
 
     /// <summary>
-    /// Writes the summaries of the reference prompts, whole or not at all: averages and maxima as float32, counts as float64,
-    /// which are the seed's types; a prompt on which nothing fired is a row of empty cells.
+    /// Writes the summaries of the reference prompts, whole or not at all: averages and maxima as float32, counts as
+    /// float64, which are the seed's types; a prompt on which nothing fired is a row of empty cells.
     /// </summary>
     /// <param name="path">The file; an existing one is replaced.</param>
     /// <param name="summaries">The summaries.</param>

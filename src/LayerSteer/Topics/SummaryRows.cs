@@ -1,8 +1,8 @@
 namespace LayerSteer.Topics;
 
 /// <summary>
-/// The prompts of an index, each as one sparse row over the latents that sums to 1. A prompt on which nothing fired has an
-/// empty row and takes no part in scoring.
+/// The prompts of an index, each as one sparse row over the latents that sums to 1. A prompt on which nothing fired has
+/// an empty row and takes no part in scoring.
 /// <code>
 /// average: s_rf = sum_rf   / Σ_f sum_rf
 /// maximum: s_rf = max_rf   / Σ_f max_rf
@@ -69,7 +69,8 @@ public sealed class SummaryRows
     /// <summary>The latents of one row, ascending.</summary>
     /// <param name="row">The row of the prompt in <see cref="ReferenceIndex.PromptIds"/>.</param>
     /// <returns>[active]</returns>
-    public ReadOnlySpan<int> Latents(int row) => _index.Latents.AsSpan(_index.RowStarts[row].._index.RowStarts[row + 1]);
+    public ReadOnlySpan<int> Latents(int row) =>
+        _index.Latents.AsSpan(_index.RowStarts[row].._index.RowStarts[row + 1]);
 
     /// <summary>The values of one row, in the order of <see cref="Latents"/>; they sum to 1.</summary>
     /// <param name="row">The row of the prompt in <see cref="ReferenceIndex.PromptIds"/>.</param>

@@ -1,13 +1,14 @@
 using System.Text.Json;
 using CsvHelper;
+using LayerSteer.Formats;
 
 namespace LayerSteer.Topics;
 
 /// <summary>
 /// A set of texts: alignment texts of a topic, or reference texts. Read from CSV (a column named 0, text or prompt; an
 /// index column, whose header is empty, id or index, gives the ids), from JSON (an array of strings, or of objects with
-/// "text") or from JSON Lines (a string, or an object with "text", a line). Written in the seed's layout: header ",0", then
-/// the row's number and its text. No text is empty or only white space. Immutable and thread-safe.
+/// "text") or from JSON Lines (a string, or an object with "text", a line). Written in the seed's layout: header ",0",
+/// then the row's number and its text. No text is empty or only white space. Immutable and thread-safe.
 /// </summary>
 public sealed class TextTable
 {
@@ -17,8 +18,9 @@ public sealed class TextTable
     /// <summary>A set of <paramref name="texts"/> with <paramref name="ids"/>; both are copied.</summary>
     /// <param name="texts">The texts, at least one, none of them blank.</param>
     /// <param name="ids">An id a text; null numbers them from 0.</param>
+    /// <param name="source">Where the texts were found; recorded in what is made of them.</param>
     /// <exception cref="ArgumentException">There is no text, a blank text, or another number of ids.</exception>
-    public TextTable(IEnumerable<string> texts, IEnumerable<string>? ids = null)
+    public TextTable(IEnumerable<string> texts, IEnumerable<string>? ids = null, string source = "(memory)")
     {
         string[] copy = [.. texts];
         string[] names = ids is null ? [.. copy.Select((_, row) => Number(row))] : [.. ids];
@@ -32,12 +34,18 @@ public sealed class TextTable
         }
         Texts = copy;
         Ids = names;
+        Source = source;
     }
+
+    /// <summary>Where the texts were found: the file's path, or "(memory)".</summary>
+    public string Source { get; }
 
     /// <summary>[count]: the texts, in the order of the file.</summary>
     public IReadOnlyList<string> Texts { get; }
 
-    /// <summary>[count]: the id of each text: its index in the file, or its row number from 0 where it has none.</summary>
+    /// <summary>
+    /// [count]: the id of each text: its index in the file, or its row number from 0 where it has none.
+    /// </summary>
     public IReadOnlyList<string> Ids { get; }
 
     /// <summary>How many texts there are, at least 1.</summary>
@@ -46,7 +54,9 @@ public sealed class TextTable
     /// <summary>Reads a .csv, .json or .jsonl file of UTF-8 text, with or without a byte order mark.</summary>
     /// <param name="path">The file, at most 1 GiB.</param>
     /// <returns>The texts in the order of the file.</returns>
-    /// <exception cref="InvalidDataException">Malformed, blank or no text; the message names file, line and column.</exception>
+    /// <exception cref="InvalidDataException">
+    /// Malformed, blank or no text; the message names file, line and column.
+    /// </exception>
     /// <exception cref="NotSupportedException">The file has another extension.</exception>
     /// <exception cref="IOException">The file cannot be read.</exception>
     public static TextTable Read(string path)
@@ -57,12 +67,14 @@ public sealed class TextTable
             ".CSV" => ReadCsv(path),
             ".JSON" => ReadJson(path),
             ".JSONL" => ReadJsonLines(path),
-            string other => throw new NotSupportedException(
-                $"'{path}': texts are read from .csv, .json and .jsonl files, not from '{other}'"),
+            _ => throw new NotSupportedException(
+                $"'{path}': texts are read from .csv, .json and .jsonl files, not from '{Path.GetExtension(path)}'"),
         };
     }
 
-    /// <summary>Writes the seed's layout: header ",0", then the row's number from 0 and its text; whole or not at all.</summary>
+    /// <summary>
+    /// Writes the seed's layout: header ",0", then the row's number from 0 and its text; whole or not at all.
+    /// </summary>
     /// <param name="path">The file; an existing one is replaced. Lines end with LF.</param>
     /// <exception cref="IOException">The file cannot be written.</exception>
     public void WriteCsv(string path) => AtomicFile.WriteText(path, writer =>
@@ -93,7 +105,8 @@ public sealed class TextTable
             {
                 string shown = string.Join(',', headers.Select(CsvText.Field));
                 throw new InvalidDataException(
-                    $"'{path}' line 1: header '{CsvText.Shortened(shown)}', expected exactly one column named 0, text or prompt");
+                    $"'{path}' line 1: header '{CsvText.Shortened(shown)}', "
+                    + "expected exactly one column named 0, text or prompt");
             }
             textColumn = found.Length == 1 ? found[0] : -1;
             name = textColumn < 0 ? string.Empty : headers[textColumn];
@@ -152,8 +165,9 @@ public sealed class TextTable
         }
         catch (JsonException e)
         {
+            long line = firstLine + (e.LineNumber ?? 0);
             throw new InvalidDataException(
-                $"'{path}' line {firstLine + (e.LineNumber ?? 0)}: not JSON (at byte {e.BytePositionInLine ?? 0} of the line)", e);
+                $"'{path}' line {line}: not JSON (at byte {e.BytePositionInLine ?? 0} of the line)", e);
         }
     }
 
@@ -202,7 +216,7 @@ public sealed class TextTable
 
     private static TextTable FromFile(string path, List<string> texts, List<string> ids, string expected) =>
         texts.Count > 0
-            ? new TextTable(texts, ids)
+            ? new TextTable(texts, ids, path)
             : throw new InvalidDataException($"'{path}': no texts; expected {expected}");
 
     private static string Checked(string path, long line, string column, string text) =>
@@ -211,7 +225,10 @@ public sealed class TextTable
             : text;
 
     private static int[] Matching(IReadOnlyList<string> headers, string[] names) =>
-        [.. Enumerable.Range(0, headers.Count).Where(c => names.Contains(headers[c], StringComparer.OrdinalIgnoreCase))];
+    [
+        .. Enumerable.Range(0, headers.Count)
+            .Where(column => names.Contains(headers[column], StringComparer.OrdinalIgnoreCase)),
+    ];
 
     private static string Kind(JsonElement element) => element.ValueKind switch
     {

@@ -1,10 +1,11 @@
 using System.Text.Json;
+using LayerSteer.Formats;
 
 namespace LayerSteer.Topics;
 
 /// <summary>
-/// A topic as an autoencoder sees it: the score and support of each latent, how much of the dictionary was seen, and what
-/// all of it was made with. A JSON file. Immutable as long as nobody writes into its arrays.
+/// A topic as an autoencoder sees it: the score and support of each latent, how much of the dictionary was seen, and
+/// what all of it was made with. A JSON file. Immutable as long as nobody writes into its arrays.
 /// </summary>
 public sealed record TopicProfile
 {
@@ -134,7 +135,9 @@ public sealed record TopicProfile
     /// <summary>Reads and checks a profile.</summary>
     /// <param name="path">The file.</param>
     /// <returns>The profile.</returns>
-    /// <exception cref="InvalidDataException">No JSON, a field missing, or a value that cannot be; the message names it.</exception>
+    /// <exception cref="InvalidDataException">
+    /// No JSON, a field missing, or a value that cannot be; the message names it.
+    /// </exception>
     /// <exception cref="NotSupportedException">Another format version.</exception>
     public static TopicProfile Read(string path)
     {
@@ -178,7 +181,8 @@ public sealed record TopicProfile
         }
         if (Layer < 0 || HookPoint.Length == 0 || Name.Length == 0)
         {
-            return $"layer is {Layer}, hook_point is '{HookPoint}' and name is '{Name}', expected 0 or more and no empty one";
+            return $"layer is {Layer}, hook_point is '{HookPoint}' and name is '{Name}', "
+                + "expected 0 or more and no empty one";
         }
         if (!(Coverage is >= 0 and <= 1))
         {
@@ -186,7 +190,8 @@ public sealed record TopicProfile
         }
         if (PromptsUsed < 0 || PromptsUsed > Provenance.Reference.Count)
         {
-            return $"prompts_used is {PromptsUsed}, expected 0 to the {Provenance.Reference.Count} of provenance.reference";
+            return $"prompts_used is {PromptsUsed}, "
+                + $"expected 0 to the {Provenance.Reference.Count} of provenance.reference";
         }
         DistanceStatistics d = MinDistance;
         if (!(d.Min >= 0 && d.Min <= d.Median && d.Median <= d.Max && d.Min <= d.Mean && d.Mean <= d.Max && d.Max < 3))
@@ -213,7 +218,8 @@ public sealed record TopicProfile
             int latent = Scores.Latents[i];
             if (latent <= previous || latent >= DSae)
             {
-                return $"scores.latents[{i}] is {latent} after {previous}, expected ascending latents from 0 to {DSae - 1}";
+                return $"scores.latents[{i}] is {latent} after {previous}, "
+                    + $"expected ascending latents from 0 to {DSae - 1}";
             }
             if (!(Scores.Scores[i] is >= 0 and <= 1))
             {

@@ -15,7 +15,6 @@ public static class TopicProfiler
     /// <param name="name">The topic's name.</param>
     /// <param name="index">The reference index.</param>
     /// <param name="encoder">The sentence encoder that the index was built with.</param>
-    /// <param name="path">Where the texts were found.</param>
     /// <param name="texts">The topic's texts.</param>
     /// <param name="kind">Which summary of the reference prompts to use.</param>
     /// <param name="publishedBug">Whether to repeat the seed's all-zero defect.</param>
@@ -25,7 +24,6 @@ public static class TopicProfiler
         string name,
         ReferenceIndex index,
         SentenceEncoder encoder,
-        string path,
         TextTable texts,
         SummaryKind kind = SummaryKind.Average,
         bool publishedBug = false,
@@ -46,7 +44,7 @@ public static class TopicProfiler
         float[] alignment = [.. embedder.Embed(texts.Texts, cancellation).SelectMany(windows => windows)];
         FeatureScoring scoring = new FeatureScorer(index, kind).Score(alignment, publishedBug);
         var source = new AlignmentSource(
-            path,
+            texts.Source,
             ReferenceSource.DigestOf(texts.Texts.Select(ReferenceSource.DigestOfText)),
             texts.Count,
             alignment.Length / manifest.DEmbedding);

@@ -17,7 +17,9 @@ internal sealed partial class TopicsJson : JsonSerializerContext
     /// <summary>For long arrays: one line.</summary>
     public static TopicsJson Compact { get; } = new(Settings(indented: false));
 
-    /// <summary>Reads a versioned file; the version is looked at before anything else, so that its error is the clear one.</summary>
+    /// <summary>
+    /// Reads a versioned file; the version is looked at before anything else, so that its error is the clear one.
+    /// </summary>
     public static T Read<T>(string path, int version, JsonTypeInfo<T> type)
     {
         byte[] bytes = CsvText.ReadUtf8(path);

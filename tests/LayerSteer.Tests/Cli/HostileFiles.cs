@@ -49,7 +49,7 @@ internal static class HostileFiles
             ("latent_bias", Tensor(Storage("1", "FloatStorage", dSae), 0, [dSae], [1])),
             ("encoder.weight", Tensor(Storage("2", type, dSae * dIn), 0, [dSae, dIn], [dIn, 1])),
             ("decoder.weight", Tensor(Storage("3", "FloatStorage", rows * dSae), 0, [rows, dSae], [dSae, 1])),
-            ("activation", TextOf(activation)),
+            ("activation", Unicode(activation)),
         ];
         int width = type is "LongStorage" or "DoubleStorage" ? 8 : 4;
         return Archive(

@@ -33,7 +33,7 @@ public class FuzzTests
         byte[] pickle = Pickle(Dict(
             ("a", Tensor(Storage("0", "FloatStorage", 6), 0, [3, 2], [1, 3])),
             ("k", Int(7)),
-            ("d", Dict(("s", TextOf("t"))))));
+            ("d", Dict(("s", Unicode("t"))))));
         byte[] npy = ZipBytes.NpyFloats("(2, 3)", 1, 2, 3, 4, 5, 6);
         Fuzz(Archive(pickle, ("0", six)), rounds: 700, seed: 2);
         Fuzz(

@@ -5,7 +5,7 @@ namespace LayerSteer.Tests.Formats;
 /// <summary>Builds torch files opcode by opcode, valid and not.</summary>
 internal static class PickleBytes
 {
-    public static byte[] TextOf(string text) => Concat([(byte)'X'], U32(text.Length), Ascii(text));
+    public static byte[] Unicode(string text) => Concat([(byte)'X'], U32(text.Length), Ascii(text));
 
     public static byte[] Int(long value) => value is >= 0 and < 256
         ? [(byte)'K', (byte)value]
@@ -16,7 +16,7 @@ internal static class PickleBytes
     public static byte[] Tuple(params byte[][] items) => Concat([(byte)'('], Concat(items), [(byte)'t']);
 
     public static byte[] Storage(string key, string type, long length, string location = "cpu") => Concat(
-        Tuple(TextOf("storage"), Global("torch", type), TextOf(key), TextOf(location), Int(length)), [(byte)'Q']);
+        Tuple(Unicode("storage"), Global("torch", type), Unicode(key), Unicode(location), Int(length)), [(byte)'Q']);
 
     public static byte[] Sizes(params long[] sizes) => Tuple([.. sizes.Select(Int)]);
 
@@ -29,7 +29,7 @@ internal static class PickleBytes
 
     /// <summary>A dict of the items, in the form torch writes it.</summary>
     public static byte[] Dict(params (string Key, byte[] Value)[] items) => Concat(
-        Hooks, [(byte)'('], Concat([.. items.Select(item => Concat(TextOf(item.Key), item.Value))]), [(byte)'u']);
+        Hooks, [(byte)'('], Concat([.. items.Select(item => Concat(Unicode(item.Key), item.Value))]), [(byte)'u']);
 
     public static byte[] Pickle(params byte[][] parts) => Concat([0x80, 2], Concat(parts), [(byte)'.']);
 
@@ -45,8 +45,8 @@ internal static class PickleBytes
     public static byte[] Legacy(byte[] root, params (string Key, long Length, byte[] Data)[] storages) => Concat(
         [0x80, 2, 0x8A, 10, 0x6C, 0xFC, 0x9C, 0x46, 0xF9, 0x20, 0x6A, 0xA8, 0x50, 0x19, (byte)'.'],
         Pickle(Int(1001)),
-        Pickle(Concat([(byte)'}'], TextOf("little_endian"), [0x88, (byte)'s'])),
+        Pickle(Concat([(byte)'}'], Unicode("little_endian"), [0x88, (byte)'s'])),
         root,
-        Pickle(Concat([(byte)']', (byte)'('], Concat([.. storages.Select(s => TextOf(s.Key))]), [(byte)'e'])),
+        Pickle(Concat([(byte)']', (byte)'('], Concat([.. storages.Select(s => Unicode(s.Key))]), [(byte)'e'])),
         Concat([.. storages.Select(s => Concat(U64(s.Length), s.Data))]));
 }

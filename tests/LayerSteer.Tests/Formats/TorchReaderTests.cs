@@ -54,7 +54,7 @@ public class TorchReaderTests
     {
         using var folder = new TempFolder();
         byte[] pickle = Pickle(Dict(
-            ("two", Concat(Global("_codecs", "encode"), Tuple(TextOf("TopK"), TextOf("latin1")), Ascii("R"))),
+            ("two", Concat(Global("_codecs", "encode"), Tuple(Unicode("TopK"), Unicode("latin1")), Ascii("R"))),
             ("python2", Concat([(byte)'U', 4], Ascii("TopK"))),
             ("three", Concat([(byte)'C', 4], Ascii("TopK")))));
         using TensorFile file = TensorFile.Open(folder.Write("ok.pt", Archive(pickle)));
@@ -79,11 +79,11 @@ public class TorchReaderTests
         using var folder = new TempFolder();
         byte[] view = Concat(
             Tuple(
-                TextOf("storage"), Global("torch", "FloatStorage"), TextOf("a"), TextOf("cuda:0"), Int(6),
-                Tuple(TextOf("v"), Int(2), Int(3))),
+                Unicode("storage"), Global("torch", "FloatStorage"), Unicode("a"), Unicode("cuda:0"), Int(6),
+                Tuple(Unicode("v"), Int(2), Int(3))),
             Ascii("Q"));
         byte[] Whole(string key, string type, long length) => Concat(
-            Tuple(TextOf("storage"), Global("torch", type), TextOf(key), TextOf("cuda:0"), Int(length), Ascii("N")),
+            Tuple(Unicode("storage"), Global("torch", type), Unicode(key), Unicode("cuda:0"), Int(length), Ascii("N")),
             Ascii("Q"));
         byte[] root = Pickle(Dict(
             ("x", Tensor(Whole("a", "FloatStorage", 6), 2, [2, 2], [2, 1])),
@@ -105,15 +105,15 @@ public class TorchReaderTests
     {
         {
             "names the function 'posix.system'; only tensors can be loaded",
-            Pickle(Global("posix", "system"), Tuple(TextOf("id")), Ascii("R"))
+            Pickle(Global("posix", "system"), Tuple(Unicode("id")), Ascii("R"))
         },
         {
             "names the function 'posix.system'; only tensors can be loaded",
-            Pickle(TextOf("posix"), TextOf("system"), [0x93], Tuple(TextOf("id")), Ascii("R"))
+            Pickle(Unicode("posix"), Unicode("system"), [0x93], Tuple(Unicode("id")), Ascii("R"))
         },
         {
             "names the function '?.system'; only tensors can be loaded",
-            Pickle(Int(3), TextOf("system"), [0x93])
+            Pickle(Int(3), Unicode("system"), [0x93])
         },
         {
             "names the function 'torch.hub.load'; only tensors can be loaded",
@@ -135,7 +135,7 @@ public class TorchReaderTests
         { "uses the opcode OBJ at byte 2; only tensors and plain values can be loaded", Pickle(Ascii("o")) },
         { "uses the opcode EXT1 at byte 2; only tensors and plain values can be loaded", Pickle([0x82, 1]) },
         { "uses the opcode 0xFF at byte 2; only tensors and plain values can be loaded", Pickle([0xFF]) },
-        { "calls something that is not a known name with a tuple", Pickle(TextOf("x"), Ascii(")R")) },
+        { "calls something that is not a known name with a tuple", Pickle(Unicode("x"), Ascii(")R")) },
         {
             "calls collections.OrderedDict with arguments that do not fit it",
             Pickle(Global("collections", "OrderedDict"), Tuple(Int(1)), Ascii("R"))
@@ -147,7 +147,7 @@ public class TorchReaderTests
         },
         {
             "calls _codecs.encode with arguments that do not fit it",
-            Pickle(Global("_codecs", "encode"), Tuple(TextOf("a"), TextOf("zip")), Ascii("R"))
+            Pickle(Global("_codecs", "encode"), Tuple(Unicode("a"), Unicode("zip")), Ascii("R"))
         },
         {
             "sets the state of an object (BUILD); only the _metadata of an OrderedDict is accepted",
@@ -155,9 +155,9 @@ public class TorchReaderTests
         },
         {
             "sets the state of an object (BUILD); only the _metadata of an OrderedDict is accepted",
-            Pickle(Hooks, Ascii("}"), TextOf("__class__"), Ascii("Nsb"))
+            Pickle(Hooks, Ascii("}"), Unicode("__class__"), Ascii("Nsb"))
         },
-        { "has a persistent id that is not a storage", Pickle(Tuple(TextOf("module"), TextOf("x")), Ascii("Q")) },
+        { "has a persistent id that is not a storage", Pickle(Tuple(Unicode("module"), Unicode("x")), Ascii("Q")) },
         { "has a persistent id that is not a storage", Pickle(Storage("0", "FloatStorage", -1)) },
         { "has a dict key that is neither a string nor an integer", Pickle(Ascii("}NNs")) },
         { "has a dict with two keys a", Pickle(Dict(("a", Int(1)), ("a", Int(2)))) },
@@ -184,7 +184,7 @@ public class TorchReaderTests
             "has a tensor size that is not an integer",
             Pickle(
                 Global("torch._utils", "_rebuild_tensor"),
-                Tuple(SixStorage, Int(0), Tuple(TextOf("a")), Ascii(")")),
+                Tuple(SixStorage, Int(0), Tuple(Unicode("a")), Ascii(")")),
                 Ascii("R"))
         },
         {
@@ -286,7 +286,7 @@ public class TorchReaderTests
     public void A_dict_that_holds_itself_is_refused()
     {
         using var folder = new TempFolder();
-        byte[] pickle = Pickle(Ascii("}q\u0001"), TextOf("a"), Ascii("h\u0001s"));
+        byte[] pickle = Pickle(Ascii("}q\u0001"), Unicode("a"), Ascii("h\u0001s"));
         Assert.Equal(
             $"'evil.pt': the pickle nests more than 32 levels at 'a{string.Concat(Enumerable.Repeat(".a", 31))}'",
             folder.Refusal<InvalidDataException>(Name, Archive(pickle)));
@@ -299,7 +299,7 @@ public class TorchReaderTests
         byte[] level = Ascii("}q\u0001");
         for (int i = 0; i < 30; i++)
         {
-            level = Concat(level, Ascii("}("), TextOf("a"), Ascii("h\u0001"), TextOf("b"), Ascii("h\u0001uq\u0001"));
+            level = Concat(level, Ascii("}("), Unicode("a"), Ascii("h\u0001"), Unicode("b"), Ascii("h\u0001uq\u0001"));
         }
 
         // Each level is built above the one below; only the last is kept, in a list of all of them.
@@ -387,7 +387,7 @@ public class TorchReaderTests
             "'evil.pt': the storage 0 is listed twice",
             folder.Refusal<InvalidDataException>(Name, Legacy(root, ("0", 6, Six), ("0", 6, Six))));
         byte[] big = Concat(
-            good[..15], Pickle(Int(1001)), Pickle(Concat([(byte)'}'], TextOf("little_endian"), [0x89, (byte)'s'])));
+            good[..15], Pickle(Int(1001)), Pickle(Concat([(byte)'}'], Unicode("little_endian"), [0x89, (byte)'s'])));
         Assert.Equal(
             "'evil.pt': its storages are not little-endian", folder.Refusal<NotSupportedException>(Name, big));
         Assert.Equal(

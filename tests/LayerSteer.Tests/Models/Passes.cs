@@ -1,0 +1,52 @@
+using LayerSteer.Models;
+
+namespace LayerSteer.Tests.Models;
+
+/// <summary>Short ways to run token ids through a decoder.</summary>
+internal static class Passes
+{
+    /// <summary>Logits of all positions, [tokens, vocabulary], the ids read in blocks of the given sizes; one block if none are given.</summary>
+    public static float[] Logits(Decoder decoder, int[] ids, HookSet? hooks = null, IEnumerable<int>? blocks = null)
+    {
+        int[] sizes = [.. blocks ?? [ids.Length]];
+        using DecoderRun run = decoder.CreateRun(sizes.Max());
+        using KvCache cache = decoder.CreateCache(ids.Length);
+        var logits = new List<float>();
+        int start = 0;
+        foreach (int size in sizes)
+        {
+            run.Forward([new SequenceBlock(cache, ids.AsMemory(start, size))], hooks, LogitRows.All);
+            start += size;
+            for (int row = 0; row < run.LogitCount; row++)
+            {
+                logits.AddRange(run.Logits(row));
+            }
+        }
+
+        return [.. logits];
+    }
+
+    /// <summary>The values of a hook point at all positions of one pass, [tokens, width].</summary>
+    public static float[] Values(Decoder decoder, int[] ids, HookPoint point, HookSet? hooks = null, int? lastLayer = null)
+    {
+        float[] values = [];
+        HookSet all = new HookSet().Add(hooks).Add(point, rows => values = rows.Values.ToArray());
+        using DecoderRun run = decoder.CreateRun();
+        using KvCache cache = decoder.CreateCache(ids.Length, lastLayer);
+        run.Forward([new SequenceBlock(cache, ids)], all, lastLayer is null ? LogitRows.All : LogitRows.None);
+        return values;
+    }
+
+    /// <summary>Sizes from 1 to <paramref name="largest"/> that add up to <paramref name="total"/>.</summary>
+    public static int[] Cut(int total, int largest, ulong seed)
+    {
+        var generator = new LayerSteer.Numerics.SplitMix64(seed);
+        var sizes = new List<int>();
+        for (int left = total; left > 0; left -= sizes[^1])
+        {
+            sizes.Add(1 + generator.NextInt(Math.Min(left, largest)));
+        }
+
+        return [.. sizes];
+    }
+}
