@@ -29,11 +29,11 @@ internal sealed class SteeringArguments
         "a number from 0 on",
         strength => strength >= 0f && float.IsFinite(strength));
 
-    private readonly Option<bool?> _errorTerm = ValueOptions.Named(
+    private readonly Option<ErrorTerm?> _errorTerm = ValueOptions.Named(
         "--error-term",
         "keep or drop the autoencoder's reconstruction error. Default: keep; drop in seed mode and for sae.",
-        ("keep", true),
-        ("drop", false));
+        ("keep", ErrorTerm.Keep),
+        ("drop", ErrorTerm.Drop));
 
     private readonly Option<PositionPolicy?> _positions = ValueOptions.Parsed(
         "--positions", "all-but-special (default), all, prompt, generated, or FROM:TO. In seed mode all.", PositionPolicy.Parse);
@@ -91,7 +91,7 @@ internal sealed class SteeringArguments
             Method = parse.GetValue(_method) ?? SteeringMethod.Swap,
             Mode = mode,
             Strength = parse.GetValue(_strength) ?? 1f,
-            KeepErrorTerm = parse.GetValue(_errorTerm),
+            KeepErrorTerm = parse.GetValue(_errorTerm) is { } errorTerm ? errorTerm == ErrorTerm.Keep : null,
             Positions = parse.GetValue(_positions),
             ClampAmount = parse.GetRequiredValue(_clampAmount)!.Value,
             ClampCount = parse.GetRequiredValue(_clampCount)!.Value,
@@ -187,5 +187,12 @@ internal sealed class SteeringArguments
         {
             terminal.Note($"'{source}': {scores.ScoredCount} latents scored, {scores.UnsupportedCount} unsupported");
         }
+    }
+
+    /// <summary>Not a bool: the parser takes an option of that type for a switch.</summary>
+    private enum ErrorTerm
+    {
+        Keep,
+        Drop,
     }
 }

@@ -15,6 +15,7 @@ internal static class ValueOptions
         where T : struct => new(name, aliases)
         {
             Description = description,
+            Arity = ArgumentArity.ExactlyOne,
             CustomParser = result =>
             {
                 try
