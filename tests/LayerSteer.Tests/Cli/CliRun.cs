@@ -10,9 +10,13 @@ internal sealed record CliRun(int Code, string Out, string Notes)
 {
     private const int OneLine = 1 << 16;
 
-    // Named topics of a test must not land among the user's own.
-    static CliRun() => Environment.SetEnvironmentVariable(
-        "LAYERSTEER_HOME", Path.Combine(Path.GetTempPath(), $"layersteer-tests-{Environment.ProcessId}"));
+    static CliRun()
+    {
+        // Named topics of a test must not land among the user's own.
+        string home = Directory.CreateTempSubdirectory("layersteer-home-").FullName;
+        Environment.SetEnvironmentVariable("LAYERSTEER_HOME", home);
+        AppDomain.CurrentDomain.ProcessExit += (_, _) => Directory.Delete(home, recursive: true);
+    }
 
     /// <summary>The lines on stderr that begin with "error: ", without that.</summary>
     public string[] Errors => [.. Lines("error: ")];
