@@ -1,6 +1,6 @@
 using System.CommandLine;
 using System.CommandLine.Invocation;
-using Spectre.Console;
+using System.CommandLine.Parsing;
 
 namespace LayerSteer.Cli;
 
@@ -18,50 +18,70 @@ internal static class CommandLine
             TopicCommand.Create(terminal),
             TraceCommand.Create(terminal),
             TokenizeCommand.Create(terminal),
+            TimingCommand.Create(terminal),
+            DatasetCommand.Create(terminal),
+            CompletionCommand.Create(terminal),
         };
-        ParseResult parsed = root.Parse(args);
-        if (parsed.Action is ParseErrorAction errors)
+        var configuration = new InvocationConfiguration
         {
-            errors.ShowHelp = false;
+            EnableDefaultExceptionHandler = false,
+            Output = terminal.Out,
+            // Ctrl-C is the token's; a second handler would end the process before what is under way has ended.
+            ProcessTerminationTimeout = null,
+        };
+        if (args.Length == 0)
+        {
+            await root.Parse(["--help"]).InvokeAsync(configuration, cancellation);
+            return 1;
         }
 
-        var configuration = new InvocationConfiguration { EnableDefaultExceptionHandler = false, Output = terminal.Out };
-        if (parsed.Errors.Count > 0)
+        ParseResult parsed = root.Parse(args);
+        if (parsed.Action is ParseErrorAction)
         {
-            foreach (string message in parsed.Errors.Select(error => error.Message).Distinct())
-            {
-                Fail(terminal, message);
-            }
-
-            string command = parsed.CommandResult.Command == root ? string.Empty : parsed.CommandResult.Command.Name + " ";
-            terminal.Note($"layersteer {command}--help shows what there is");
-            return 1;
+            return Misused(terminal, parsed, parsed.Errors.Select(error => error.Message).Distinct());
         }
 
         try
         {
             return await parsed.InvokeAsync(configuration, cancellation);
         }
+        catch (UsageException e)
+        {
+            return Misused(terminal, parsed, [e.Message]);
+        }
         catch (OperationCanceledException)
         {
-            Fail(terminal, "cancelled");
+            terminal.Fail("cancelled");
             return 130;
         }
         catch (Exception e) when (e is InvalidDataException or NotSupportedException or ArgumentException or IOException
             or UnauthorizedAccessException or OutOfMemoryException)
         {
-            Fail(terminal, OneLine(e.Message));
+            terminal.Fail(WithoutParameter(e.Message));
             return 2;
         }
     }
 
-    private static void Fail(Terminal terminal, string message) =>
-        terminal.Notes.MarkupLine($"[red]error:[/] {Markup.Escape(message)}");
+    private static int Misused(Terminal terminal, ParseResult parsed, IEnumerable<string> messages)
+    {
+        foreach (string message in messages)
+        {
+            terminal.Fail(message);
+        }
 
-    private static string OneLine(string message)
+        string command = string.Empty;
+        for (CommandResult? result = parsed.CommandResult; result?.Command is not (null or RootCommand); result = result.Parent as CommandResult)
+        {
+            command = $"{result.Command.Name} {command}";
+        }
+
+        terminal.Note($"layersteer {command}--help shows what there is");
+        return 1;
+    }
+
+    private static string WithoutParameter(string message)
     {
         int parameter = message.IndexOf(" (Parameter '", StringComparison.Ordinal);
-        string text = parameter < 0 ? message : message[..parameter];
-        return text.ReplaceLineEndings(" ");
+        return parameter < 0 ? message : message[..parameter];
     }
 }

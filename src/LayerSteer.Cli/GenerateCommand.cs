@@ -15,19 +15,22 @@ internal static class GenerateCommand
     {
         var command = new Command("generate", "Continue a prompt, steered toward a topic.");
         Argument<string?> prompt = new("PROMPT") { Description = "The text to continue.", Arity = ArgumentArity.ZeroOrOne };
-        Option<string?> prompts = new("--prompts") { Description = "Continue each text of this file: a JSON list of strings, or a CSV." };
+        Option<string?> prompts = new("--prompts")
+        {
+            Description = "Continue each text of this file: a JSON list of strings, or a CSV.",
+            HelpName = "path",
+        };
         command.Arguments.Add(prompt);
         command.Options.Add(prompts);
-        var steering = new SteeringArguments(command);
+        var steering = new SteeringArguments(command, new PipelineArguments(command));
         var sampling = new SamplingArguments(command);
-        var pipeline = new PipelineArguments(command);
         Option<bool> compare = new("--compare") { Description = "Generate without steering too, and print both." };
-        Option<string?> published = new("--published-loop")
-        {
-            Description = "Repeat the seed's loop, which tokenises its text again at each step: generate (two BOS from step two) or demo.",
-            Arity = ArgumentArity.ZeroOrOne,
-        };
-        published.AcceptOnlyFromAmong("generate", "demo");
+        Option<PublishedLoopKind?> published = ValueOptions.Named(
+            "--published-loop",
+            "Repeat the seed's loop, which tokenises its text again at each step: generate (two BOS from step two) or demo.",
+            ("generate", PublishedLoopKind.Generate),
+            ("demo", PublishedLoopKind.Demo));
+        published.Arity = ArgumentArity.ZeroOrOne;
         Option<bool> json = SharedOptions.Json();
         command.Options.Add(compare);
         command.Options.Add(published);
@@ -47,22 +50,25 @@ internal static class GenerateCommand
         command.SetAction((parse, cancellation) =>
         {
             SteeringOptions options = steering.Options(parse);
-            string[] texts = parse.GetValue(prompts) is { } file ? [.. PromptFile.Read(file)] : [parse.GetValue(prompt)!];
+            BosPolicy bos = steering.Bos(parse);
+            if (parse.GetResult(published) is not null && bos == BosPolicy.None)
+            {
+                throw new UsageException("--published-loop has its own BOS; leave out --bos none");
+            }
+
+            string[] texts = parse.GetValue(prompts) is { } file ? Prompts(file) : [parse.GetValue(prompt)!];
             GenerationRequest[] requests = [.. texts.Select(text => sampling.Request(parse, text))];
             using var pool = new WorkerPool(steering.Threads(parse));
-            using Steerer steerer = steering.Load(parse, options, pool);
-            SteeringPlan plan = pipeline.IsGiven(parse)
-                ? pipeline.Plan(parse, terminal, steerer, options, cancellation)
-                : steering.Plan(parse, terminal, steerer, options);
-            var report = new GenerationReport(terminal, steerer, plan, steering.Bos(parse), parse.GetValue(json));
+            using Steerer steerer = steering.Load(parse, pool);
+            SteeringPlan plan = steering.Plan(parse, terminal, steerer, options, cancellation);
+            var report = new GenerationReport(terminal, steerer, plan, bos, parse.GetValue(json));
             if (parse.GetResult(published) is not null)
             {
-                PublishedLoopKind kind = parse.GetValue(published) == "demo" ? PublishedLoopKind.Demo : PublishedLoopKind.Generate;
-                report.WritePublished(requests[0], kind, cancellation);
+                report.WritePublished(requests[0], parse.GetValue(published) ?? PublishedLoopKind.Generate, cancellation);
                 return Task.FromResult(0);
             }
 
-            Run(terminal, steerer, plan, steering.Bos(parse), requests, parse.GetValue(compare), report, cancellation);
+            Run(terminal, steerer, plan, bos, requests, parse.GetValue(compare), report, cancellation);
             return Task.FromResult(0);
         });
         return command;
@@ -84,12 +90,7 @@ internal static class GenerateCommand
         {
             GenerationResult? unsteered = plain?.Generate(requests[0], null, cancellation);
             bool streams = !report.Json && !compare;
-            if (streams)
-            {
-                terminal.Out.Write(requests[0].Prompt);
-            }
-
-            GenerationResult steered = generator.Generate(requests[0], streams ? Stream(terminal) : null, cancellation);
+            GenerationResult steered = generator.Generate(requests[0], streams ? Stream(terminal, requests[0].Prompt) : null, cancellation);
             report.WriteOne(steered, unsteered, streams);
             return;
         }
@@ -106,9 +107,22 @@ internal static class GenerateCommand
         report.WriteMany(results);
     }
 
-    private static Action<string> Stream(Terminal terminal) => text =>
+    private static string[] Prompts(string file)
     {
-        terminal.Out.Write(text);
-        terminal.Out.Flush();
-    };
+        string[] texts = [.. PromptFile.Read(file)];
+        int empty = Array.IndexOf(texts, string.Empty);
+        return empty < 0 ? texts : throw new InvalidDataException($"'{file}': prompt {empty} is empty; give at least one character");
+    }
+
+    /// <summary>Writes text as it comes, the prompt in front of the first: not before, since a prompt may be refused.</summary>
+    private static Action<string> Stream(Terminal terminal, string prompt)
+    {
+        bool begun = false;
+        return text =>
+        {
+            terminal.Out.Write(begun ? text : prompt + text);
+            terminal.Out.Flush();
+            begun = true;
+        };
+    }
 }

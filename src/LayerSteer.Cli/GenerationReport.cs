@@ -23,7 +23,7 @@ internal sealed class GenerationReport(Terminal terminal, Steerer steerer, Steer
 
         if (streamed)
         {
-            terminal.Out.WriteLine();
+            terminal.Out.WriteLine(steered.Text.Length == 0 ? steered.Prompt : string.Empty);
         }
         else
         {

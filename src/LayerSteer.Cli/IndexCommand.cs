@@ -16,37 +16,45 @@ internal static class IndexCommand
         Option<string> model = SharedOptions.Model();
         Option<string[]> sae = SharedOptions.Sae(required: true);
         Option<int[]> layer = SharedOptions.Layers(required: true);
-        Option<string> hook = SharedOptions.Hook();
-        Option<string> encoder = SharedOptions.Encoder(required: true);
-        Option<string> reference = new("--reference")
+        Option<HookKind?> hook = SharedOptions.Hook();
+        Option<string> encoder = SharedOptions.Encoder();
+        Option<string> reference = ValueOptions.RequiredPath("--reference", "Reference texts: a CSV with header ',0', or JSON.");
+        Option<string> output = ValueOptions.RequiredPath("--out", "Folder of the index; an unfinished one is resumed.", "-o");
+        Option<SteeringMode?> mode = SharedOptions.Mode("corrected (default), or seed: the published way. A topic and its steering must have the same.");
+        Option<BosPolicy?> bos = SharedOptions.Bos("one: a BOS token in front of each text; none: no BOS. Default: one, in seed mode none.");
+        Option<(int Number, int Of)?> shard = ValueOptions.Parsed(
+            "--shard", "Build one shard of the list, such as 2/8; `index merge` joins shards. Default: all of it.", Shard);
+        Option<string?> dump = new("--dump") { Description = "Also write score.latents_* and score.ref_embed to this .npz.", HelpName = "path" };
+        Option<string?> csv = new("--csv")
         {
-            Description = "Reference texts: a CSV with header ',0', or JSON.",
-            Required = true,
+            Description = "Also write the seed's D_ref_embeds.csv and dref_latents_L.csv into this folder.",
+            HelpName = "path",
         };
-        Option<string> output = new("--out", "-o") { Description = "Folder of the index; an unfinished one is resumed.", Required = true };
-        Option<SteeringMode> mode = SharedOptions.Mode();
-        Option<BosPolicy?> bos = SharedOptions.Bos();
-        Option<(int Number, int Of)> shard = Shard();
-        Option<string?> dump = new("--dump") { Description = "Also write score.latents_* and score.ref_embed to this .npz." };
-        Option<string?> csv = new("--csv") { Description = "Also write the seed's D_ref_embeds.csv and dref_latents_L.csv into this folder." };
-        Option<int> threads = SharedOptions.Threads();
+        Option<int?> threads = SharedOptions.Threads();
         Option<bool> json = SharedOptions.Json();
         var command = new Command("index", "Run reference texts through the model and the autoencoder once, into an index.")
         {
             model, sae, layer, hook, encoder, reference, output, mode, bos, shard, dump, csv, threads, json,
         };
         command.Subcommands.Add(Merge(terminal));
+        shard.HelpName = "n/of";
         command.SetAction((parse, cancellation) =>
         {
+            if (parse.GetRequiredValue(layer).Length != 1)
+            {
+                throw new UsageException("an index is of one layer; build one index for each");
+            }
+
+            OutputFiles.Require(parse.GetValue(dump));
             TextTable references = TextTable.Read(parse.GetRequiredValue(reference));
-            using var pool = new WorkerPool(parse.GetValue(threads));
+            using var pool = new WorkerPool(SharedOptions.OrAll(parse.GetValue(threads)));
             using Steerer steerer = Steerer.Load(
                 parse.GetRequiredValue(model),
-                SharedOptions.Sites(parse.GetRequiredValue(layer), parse.GetRequiredValue(sae), parse.GetRequiredValue(hook)),
+                SharedOptions.Sites(parse.GetRequiredValue(layer), parse.GetRequiredValue(sae), parse.GetValue(hook)),
                 pool);
             using SentenceEncoder sentences = SentenceEncoder.Load(parse.GetRequiredValue(encoder), pool);
-            ReferenceIndexer indexer = steerer.Indexer(sentences, parse.GetValue(mode), parse.GetValue(bos));
-            (int number, int of) = parse.GetValue(shard);
+            ReferenceIndexer indexer = steerer.Indexer(sentences, parse.GetValue(mode) ?? SteeringMode.Corrected, parse.GetValue(bos));
+            (int number, int of) = parse.GetValue(shard) ?? (1, 1);
             IndexManifest manifest = indexer.Manifest(references, number, of);
             string folder = parse.GetRequiredValue(output);
             IndexBuildReport report = IndexBuild.Run(terminal, indexer, folder, manifest, references, cancellation);
@@ -71,7 +79,7 @@ internal static class IndexCommand
     {
         Argument<string> first = new("A") { Description = "An index." };
         Argument<string> second = new("B") { Description = "Another." };
-        Option<string> output = new("--out", "-o") { Description = "Folder of the joined index.", Required = true };
+        Option<string> output = ValueOptions.RequiredPath("--out", "Folder of the joined index.", "-o");
         Option<bool> json = SharedOptions.Json();
         var command = new Command("merge", "Join two shards of one reference list, or the indexes of two lists.")
         {
@@ -88,24 +96,14 @@ internal static class IndexCommand
         return command;
     }
 
-    private static Option<(int Number, int Of)> Shard() => new("--shard")
+    private static (int Number, int Of) Shard(string text)
     {
-        Description = "Build one shard of the list, such as 2/8; `index merge` joins shards.",
-        DefaultValueFactory = _ => (1, 1),
-        CustomParser = result =>
-        {
-            string text = result.Tokens[0].Value;
-            string[] parts = text.Split('/');
-            if (parts.Length == 2 && int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out int number)
-                && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out int of) && number >= 1 && number <= of)
-            {
-                return (number, of);
-            }
-
-            result.AddError($"--shard is '{text}', expected N/OF with N from 1 to OF, such as 2/8");
-            return default;
-        },
-    };
+        string[] parts = text.Split('/');
+        return parts.Length == 2 && int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out int number)
+            && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out int of) && number >= 1 && number <= of
+            ? (number, of)
+            : throw new ArgumentException($"--shard is '{text}', expected N/OF with N from 1 to OF, such as 2/8");
+    }
 
     private static void WriteCsv(string directory, ReferenceIndex index)
     {

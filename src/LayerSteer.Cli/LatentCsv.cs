@@ -12,11 +12,6 @@ internal static class LatentCsv
 {
     public static void Write(string folder, Steerer steerer, SteeringPlan plan, int[][] ids, CancellationToken cancellation)
     {
-        if (plan.Options.IsIdentity)
-        {
-            throw new ArgumentException("--csv writes the latents that a method decodes; orig and strength 0 decode none");
-        }
-
         string method = SteeringMethods.NameOf(plan.Options.Method);
         for (int i = 0; i < ids.Length; i++)
         {

@@ -1,6 +1,5 @@
 using System.CommandLine;
 using LayerSteer.Models;
-using LayerSteer.Steering;
 using LayerSteer.Topics;
 
 namespace LayerSteer.Cli;
@@ -14,49 +13,69 @@ internal sealed class PipelineArguments
     private readonly Option<string?> _reference = new("--reference")
     {
         Description = "Reference texts; with --align and --encoder in place of --scores or --topic.",
+        HelpName = "path",
     };
 
-    private readonly Option<string?> _align = new("--align") { Description = "The topic's texts; see --reference." };
-    private readonly Option<string?> _encoder = new("--encoder") { Description = "Folder of the sentence encoder; see --reference." };
-
-    public PipelineArguments(Command command)
+    private readonly Option<string?> _align = new("--align") { Description = "The topic's texts; see --reference.", HelpName = "path" };
+    private readonly Option<string?> _encoder = new("--encoder")
     {
-        command.Options.Add(_reference);
-        command.Options.Add(_align);
-        command.Options.Add(_encoder);
+        Description = "Folder of the sentence encoder; see --reference.",
+        HelpName = "path",
+    };
+
+    /// <summary>Adds the options to a command.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="required">Whether the command needs them even where scores are given.</param>
+    public PipelineArguments(Command command, bool required = false)
+    {
+        IsRequired = required;
+        foreach (Option<string?> option in new[] { _reference, _align, _encoder })
+        {
+            option.Required = required;
+            command.Options.Add(option);
+        }
+
         command.Validators.Add(result =>
         {
             int given = new Option[] { _reference, _align, _encoder }.Count(option => result.GetResult(option) is not null);
-            if (given is 1 or 2)
+            if (!required && given is 1 or 2)
             {
                 result.AddError("--reference, --align and --encoder belong together");
             }
         });
     }
 
-    public bool IsGiven(ParseResult parse) => parse.GetValue(_reference) is not null;
+    public bool IsRequired { get; }
 
-    /// <summary>Indexes the references, scores the topic and makes the plan.</summary>
-    public SteeringPlan Plan(
-        ParseResult parse, Terminal terminal, Steerer steerer, SteeringOptions options, CancellationToken cancellation)
+    public bool IsGiven(ParseResult parse) => parse.GetResult(_reference) is not null;
+
+    public TextTable References(ParseResult parse) => TextTable.Read(parse.GetRequiredValue(_reference)!);
+
+    public TextTable Alignment(ParseResult parse) => TextTable.Read(parse.GetRequiredValue(_align)!);
+
+    public SentenceEncoder Encoder(ParseResult parse, Steerer steerer) =>
+        SentenceEncoder.Load(parse.GetRequiredValue(_encoder)!, steerer.Decoder.Pool);
+
+    /// <summary>Indexes the references and scores the topic.</summary>
+    public TopicProfile Profile(
+        ParseResult parse, Terminal terminal, Steerer steerer, SteeringMode mode, CancellationToken cancellation)
     {
-        TextTable references = TextTable.Read(parse.GetRequiredValue(_reference)!);
-        TextTable alignment = TextTable.Read(parse.GetRequiredValue(_align)!);
-        using SentenceEncoder encoder = SentenceEncoder.Load(parse.GetRequiredValue(_encoder)!, steerer.Decoder.Pool);
+        using SentenceEncoder encoder = Encoder(parse, steerer);
+        ReferenceIndex index = Index(terminal, steerer.Indexer(encoder, mode), References(parse), cancellation);
+        TopicProfile profile = Score(index, encoder, Alignment(parse), cancellation).Profile;
+        terminal.WarnUnlessScored(profile);
+        return profile;
+    }
+
+    /// <summary>An index of references in memory; its files are gone.</summary>
+    public static ReferenceIndex Index(
+        Terminal terminal, ReferenceIndexer indexer, TextTable references, CancellationToken cancellation)
+    {
         string folder = Path.Combine(Path.GetTempPath(), $"layersteer-{Guid.NewGuid():N}");
         try
         {
-            ReferenceIndexer indexer = steerer.Indexer(encoder, options.Mode);
             IndexBuild.Run(terminal, indexer, folder, indexer.Manifest(references), references, cancellation);
-            string name = Path.GetFileNameWithoutExtension(alignment.Source);
-            ScoredTopic topic = TopicProfiler.Profile(
-                name, ReferenceIndex.Open(folder), encoder, alignment, cancellation: cancellation);
-            if (topic.Profile.Verdict != TopicProfile.Scored)
-            {
-                terminal.Warn($"topic '{topic.Profile.Name}' is {topic.Profile.Verdict}: {string.Join("; ", topic.Profile.Reasons)}");
-            }
-
-            return steerer.Plan(options, topic.Profile);
+            return ReferenceIndex.Open(folder);
         }
         finally
         {
@@ -66,4 +85,9 @@ internal sealed class PipelineArguments
             }
         }
     }
+
+    /// <summary>Scores the topic's texts.</summary>
+    public static ScoredTopic Score(ReferenceIndex index, SentenceEncoder encoder, TextTable alignment, CancellationToken cancellation) =>
+        TopicProfiler.Profile(
+            Path.GetFileNameWithoutExtension(alignment.Source), index, encoder, alignment, cancellation: cancellation);
 }

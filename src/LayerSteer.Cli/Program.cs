@@ -1,10 +1,15 @@
+using System.Runtime.InteropServices;
 using LayerSteer.Cli;
 
 using var cancellation = new CancellationTokenSource();
-Console.CancelKeyPress += (_, pressed) =>
+
+// The first Ctrl-C (or request to end) asks; what is under way ends at its next safe point. The second ends the process.
+void Ask(PosixSignalContext signal)
 {
-    // The first Ctrl-C asks; what is under way ends at its next safe point. The second ends the process at once.
-    pressed.Cancel = !cancellation.IsCancellationRequested;
+    signal.Cancel = !cancellation.IsCancellationRequested;
     cancellation.Cancel();
-};
+}
+
+using PosixSignalRegistration interrupt = PosixSignalRegistration.Create(PosixSignal.SIGINT, Ask);
+using PosixSignalRegistration terminate = PosixSignalRegistration.Create(PosixSignal.SIGTERM, Ask);
 return await CommandLine.RunAsync(args, Terminal.OfProcess(), cancellation.Token);

@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using LayerSteer.Generation;
 
 namespace LayerSteer.Cli;
@@ -8,46 +7,49 @@ namespace LayerSteer.Cli;
 internal sealed class SamplingArguments
 {
     private readonly Option<bool> _greedy = new("--greedy") { Description = "Take the most likely token at each step (default)." };
-    private readonly Option<double?> _temperature = new("--temperature") { Description = "Draw from softmax(logits / temperature)." };
-    private readonly Option<int?> _topK = new("--top-k") { Description = "Draw among the k most likely tokens." };
-    private readonly Option<double?> _topP = new("--top-p") { Description = "Draw among the tokens that together reach this probability." };
-    private readonly Option<int?> _uniformTopK = new("--uniform-top-k")
-    {
-        Description = "Draw uniformly among the k most likely tokens; the seed does so with 5.",
-    };
+    private readonly Option<double?> _temperature = ValueOptions.Number<double>(
+        "--temperature",
+        "Draw from softmax(logits / temperature).",
+        "a finite number above 0; --greedy is the limit of 0",
+        temperature => temperature > 0 && double.IsFinite(temperature));
 
-    private readonly Option<int[]?> _picks = new("--picks")
-    {
-        Description = "Take the i-th best token at each step, such as 0,3,1; for parity with recorded runs.",
-        CustomParser = result =>
-        {
-            var picks = new List<int>();
-            foreach (string part in result.Tokens[0].Value.Split(','))
-            {
-                if (!int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int pick))
-                {
-                    result.AddError($"--picks is '{result.Tokens[0].Value}', expected ranks from 0, such as 0,3,1");
-                    return null;
-                }
+    private readonly Option<int?> _topK = ValueOptions.Number<int>(
+        "--top-k", "Draw among the k most likely tokens.", "a whole number from 1 on", k => k >= 1);
 
-                picks.Add(pick);
-            }
+    private readonly Option<double?> _topP = ValueOptions.Number<double>(
+        "--top-p", "Draw among the tokens that together reach this probability.", "a number above 0 and at most 1", p => p is > 0 and <= 1);
 
-            return [.. picks];
-        },
-    };
+    private readonly Option<int?> _uniformTopK = ValueOptions.Number<int>(
+        "--uniform-top-k",
+        "Draw uniformly among the k most likely tokens; the seed does so with 5.",
+        "a whole number from 1 on",
+        k => k >= 1);
 
-    private readonly Option<ulong> _seed = new("--seed") { Description = "Seed of the draws; recorded with the result. Default 0." };
-    private readonly Option<int?> _maxNewTokens = new("--max-new-tokens", "-n")
-    {
-        Description = "The most tokens to generate. Default 64, or one for each pick.",
-    };
+    private readonly Option<int[]> _picks = ValueOptions.WholeNumbers(
+        "--picks", "Take the i-th best token at each step, such as 0,3,1; for parity with recorded runs.", "ranks from 0, such as 0,3,1");
 
+    private readonly Option<ulong?> _seed = ValueOptions.Number<ulong>(
+        "--seed", "Seed of the draws; recorded with the result. Default 0.", "a whole number from 0 on", _ => true);
+
+    private readonly Option<int?> _maxNewTokens;
     private readonly Option<string[]> _stop = new("--stop") { Description = "End before this text; may be given several times." };
     private readonly Option<bool> _ignoreEos = new("--ignore-eos") { Description = "Go on after the end-of-text token." };
 
-    public SamplingArguments(Command command)
+    private readonly int _tokens;
+
+    /// <summary>Adds the options to a command.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="tokens">How many tokens to generate if nothing says so.</param>
+    public SamplingArguments(Command command, int tokens = 64)
     {
+        _tokens = tokens;
+        _maxNewTokens = ValueOptions.Number<int>(
+            "--max-new-tokens",
+            $"The most tokens to generate. Default {tokens}, or one for each pick.",
+            "a whole number from 1 on",
+            n => n >= 1,
+            null,
+            "-n");
         foreach (Option option in new Option[]
         {
             _greedy, _temperature, _topK, _topP, _uniformTopK, _picks, _seed, _maxNewTokens, _stop, _ignoreEos,
@@ -55,33 +57,23 @@ internal sealed class SamplingArguments
         {
             command.Options.Add(option);
         }
-
-        command.Validators.Add(result =>
-        {
-            int rules = (result.GetValue(_greedy) ? 1 : 0) + (result.GetValue(_uniformTopK) is null ? 0 : 1)
-                + (result.GetResult(_picks) is null ? 0 : 1)
-                + (result.GetValue(_temperature) is null && result.GetValue(_topK) is null && result.GetValue(_topP) is null ? 0 : 1);
-            if (rules > 1)
-            {
-                result.AddError("give one of --greedy, --uniform-top-k, --picks, or --temperature with --top-k and --top-p");
-            }
-
-            if (result.GetValue(_maxNewTokens) is < 1)
-            {
-                result.AddError("--max-new-tokens must be at least 1");
-            }
-        });
     }
 
     /// <summary>The request for a prompt.</summary>
+    /// <exception cref="UsageException">Options contradict each other.</exception>
     public GenerationRequest Request(ParseResult parse, string prompt)
     {
         SamplerOptions sampling = Sampling(parse);
-        sampling.Validate();
+        int tokens = parse.GetValue(_maxNewTokens) ?? (sampling.Kind == SamplingKind.Picks ? sampling.Picks.Count : _tokens);
+        if (sampling.Kind == SamplingKind.Picks && tokens > sampling.Picks.Count)
+        {
+            throw new UsageException($"--max-new-tokens is {tokens}, but --picks has only {sampling.Picks.Count}; give a pick for each token");
+        }
+
         return new GenerationRequest
         {
             Prompt = prompt,
-            MaxNewTokens = parse.GetValue(_maxNewTokens) ?? (sampling.Kind == SamplingKind.Picks ? sampling.Picks.Count : 64),
+            MaxNewTokens = tokens,
             Sampling = sampling,
             StopTexts = [.. (parse.GetValue(_stop) ?? []).Where(stop => stop.Length > 0)],
             StopAtEos = !parse.GetValue(_ignoreEos),
@@ -90,7 +82,18 @@ internal sealed class SamplingArguments
 
     private SamplerOptions Sampling(ParseResult parse)
     {
-        ulong seed = parse.GetValue(_seed);
+        double? temperature = parse.GetValue(_temperature);
+        int? topK = parse.GetValue(_topK);
+        double? topP = parse.GetValue(_topP);
+        bool draws = temperature is not null || topK is not null || topP is not null;
+        bool[] rules =
+            [parse.GetValue(_greedy), parse.GetValue(_uniformTopK) is not null, parse.GetValue(_picks) is { Length: > 0 }, draws];
+        if (rules.Count(given => given) > 1)
+        {
+            throw new UsageException("give one of --greedy, --uniform-top-k, --picks, or --temperature with --top-k and --top-p");
+        }
+
+        ulong seed = parse.GetValue(_seed) ?? 0;
         if (parse.GetValue(_picks) is { Length: > 0 } picks)
         {
             return new SamplerOptions { Kind = SamplingKind.Picks, Picks = picks, Seed = seed };
@@ -101,10 +104,7 @@ internal sealed class SamplingArguments
             return new SamplerOptions { Kind = SamplingKind.UniformTopK, TopK = k, Seed = seed };
         }
 
-        double? temperature = parse.GetValue(_temperature);
-        int? topK = parse.GetValue(_topK);
-        double? topP = parse.GetValue(_topP);
-        return temperature is null && topK is null && topP is null
+        return !draws
             ? new SamplerOptions { Seed = seed }
             : new SamplerOptions
             {

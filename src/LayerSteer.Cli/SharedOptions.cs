@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using LayerSteer.Models;
 using LayerSteer.Topics;
 
@@ -10,91 +9,58 @@ internal static class SharedOptions
 {
     public static Option<bool> Json() => new("--json") { Description = "Print one JSON value instead of text." };
 
-    public static Option<int> Threads() => new("--threads")
-    {
-        Description = "Threads to compute with; results do not depend on it. Default: all the machine allows.",
-        DefaultValueFactory = _ => Environment.ProcessorCount,
-        Validators =
-        {
-            result =>
-            {
-                if (result.Tokens.Count == 1 && result.GetValueOrDefault<int>() < 1)
-                {
-                    result.AddError("--threads must be at least 1");
-                }
-            },
-        },
-    };
+    public static Option<int?> Threads() => ValueOptions.Number<int>(
+        "--threads",
+        "Threads to compute with; results do not depend on it. Default: all the machine allows.",
+        "a whole number from 1 to 1024",
+        threads => threads is >= 1 and <= 1024);
 
-    public static Option<string> Model() => new("--model")
-    {
-        Description = "Folder of the checkpoint: config.json, weights, tokenizer.",
-        Required = true,
-    };
+    /// <summary>The number of threads that an option of <see cref="Threads"/> asks for.</summary>
+    public static int OrAll(int? threads) => threads ?? Environment.ProcessorCount;
 
-    public static Option<string[]> Sae(bool required) => new("--sae")
-    {
-        Description = "Autoencoder file, or the folder that holds it; several separated by commas, one a layer or one for all.",
-        Required = required,
-        CustomParser = result => result.Tokens[0].Value.Split(',', StringSplitOptions.RemoveEmptyEntries),
-    };
+    public static Option<string> Model() =>
+        ValueOptions.RequiredPath("--model", "Folder of the checkpoint: config.json, weights, tokenizer.");
 
-    public static Option<int[]> Layers(bool required) => new("--layer", "-l")
+    public static Option<string[]> Sae(bool required)
     {
-        Description = "Layer to steer, from 0; several separated by commas.",
-        Required = required,
-        CustomParser = result =>
-        {
-            var layers = new List<int>();
-            foreach (string part in result.Tokens[0].Value.Split(','))
-            {
-                if (int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int layer))
-                {
-                    layers.Add(layer);
-                }
-                else
-                {
-                    result.AddError($"--layer is '{result.Tokens[0].Value}', expected layers from 0, such as 9 or 1,3");
-                    break;
-                }
-            }
+        Option<string[]> sae = ValueOptions.Paths(
+            "--sae", "Autoencoder file, or the folder that holds it; several separated by commas, one a layer or one for all.");
+        sae.Required = required;
+        return sae;
+    }
 
-            return [.. layers];
-        },
-    };
-
-    public static Option<string> Hook() => new("--hook")
+    public static Option<int[]> Layers(bool required)
     {
-        Description = "Hook point within the layer, as TransformerLens names it.",
-        DefaultValueFactory = _ => "hook_resid_post",
-    };
+        Option<int[]> layers = ValueOptions.WholeNumbers(
+            "--layer", "Layer to steer, from 0; several separated by commas.", "layers from 0, such as 9 or 1,3", "-l");
+        layers.Required = required;
+        return layers;
+    }
 
-    public static Option<SteeringMode> Mode() => new("--mode")
-    {
-        Description = "corrected (default), or seed: the published formulas. It governs scoring and the edit.",
-        DefaultValueFactory = _ => SteeringMode.Corrected,
-    };
+    public static Option<HookKind?> Hook() => ValueOptions.Parsed(
+        "--hook",
+        "Hook point within the layer, as TransformerLens names it. Default: hook_resid_post.",
+        name => HookPoint.InBlock(name, 0).Kind);
 
-    public static Option<BosPolicy?> Bos() => new("--bos")
-    {
-        Description = "one: a BOS token in front of each text; none: no BOS. Default: one, but none for an index in seed mode.",
-    };
+    public static Option<SteeringMode?> Mode(string description) =>
+        ValueOptions.Named("--mode", description, ("corrected", SteeringMode.Corrected), ("seed", SteeringMode.Seed));
 
-    public static Option<string> Encoder(bool required) => new("--encoder")
-    {
-        Description = "Folder of the sentence encoder, in sentence-transformers layout.",
-        Required = required,
-    };
+    public static Option<BosPolicy?> Bos(string description) =>
+        ValueOptions.Named("--bos", description, ("one", BosPolicy.One), ("none", BosPolicy.None));
+
+    public static Option<string> Encoder() =>
+        ValueOptions.RequiredPath("--encoder", "Folder of the sentence encoder, in sentence-transformers layout.");
 
     /// <summary>The hook points with their autoencoders, one for each layer.</summary>
-    public static IReadOnlyList<(HookPoint Point, string Sae)> Sites(int[] layers, string[] saes, string hook)
+    /// <exception cref="ArgumentException">The numbers of layers and autoencoders do not fit together.</exception>
+    public static IReadOnlyList<(HookPoint Point, string Sae)> Sites(int[] layers, string[] saes, HookKind? hook)
     {
         if (saes.Length != 1 && saes.Length != layers.Length)
         {
             throw new ArgumentException($"{saes.Length} autoencoders for {layers.Length} layers; expected one for all or one each");
         }
 
-        return [.. layers.Select((layer, i) => (HookPoint.InBlock(hook, layer), saes.Length == 1 ? saes[0] : saes[i]))];
+        HookKind kind = hook ?? HookKind.ResidualPost;
+        return [.. layers.Select((layer, i) => (new HookPoint(kind, layer), saes.Length == 1 ? saes[0] : saes[i]))];
     }
-
 }

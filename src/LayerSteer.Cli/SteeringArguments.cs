@@ -12,58 +12,53 @@ internal sealed class SteeringArguments
     private readonly Option<string> _model = SharedOptions.Model();
     private readonly Option<string[]> _sae = SharedOptions.Sae(required: false);
     private readonly Option<int[]> _layer = SharedOptions.Layers(required: false);
-    private readonly Option<string> _hook = SharedOptions.Hook();
-    private readonly Option<string[]> _scores = new("--scores")
-    {
-        Description = "Scores in the seed's CSV layout; several separated by commas, one a layer.",
-        CustomParser = result => result.Tokens[0].Value.Split(',', StringSplitOptions.RemoveEmptyEntries),
-    };
+    private readonly Option<HookKind?> _hook = SharedOptions.Hook();
+    private readonly Option<string[]> _scores =
+        ValueOptions.Paths("--scores", "Scores in the seed's CSV layout; several separated by commas, one a layer.");
 
     private readonly Option<string?> _topic = new("--topic") { Description = "Topic profile: a JSON file, or the name of a kept topic." };
-    private readonly Option<string> _method = new("--method")
-    {
-        Description = $"One of {string.Join(", ", SteeringMethods.Names)}, in any case.",
-        DefaultValueFactory = _ => "swap",
-    };
+    private readonly Option<SteeringMethod?> _method = ValueOptions.Parsed(
+        "--method", $"One of {string.Join(", ", SteeringMethods.Names)}, in any case. Default: swap.", SteeringMethods.Parse);
 
-    private readonly Option<SteeringMode> _mode = SharedOptions.Mode();
-    private readonly Option<float?> _strength = new("--strength")
-    {
-        Description = "How strongly, from 0 (untouched, to the bit); default 1. Not in seed mode.",
-    };
+    private readonly Option<SteeringMode?> _mode = SharedOptions.Mode(
+        "corrected (default), or seed: the published formulas. It governs scoring and the edit.");
 
-    private readonly Option<string?> _errorTerm = new("--error-term")
-    {
-        Description = "keep or drop the autoencoder's reconstruction error. Default: keep; drop in seed mode and for sae.",
-    };
+    private readonly Option<float?> _strength = ValueOptions.Number<float>(
+        "--strength",
+        "How strongly, from 0 (untouched, to the bit); default 1. Not in seed mode.",
+        "a number from 0 on",
+        strength => strength >= 0f && float.IsFinite(strength));
 
-    private readonly Option<string?> _positions = new("--positions")
-    {
-        Description = "all-but-special (default), all, prompt, generated, or FROM:TO. In seed mode all.",
-    };
+    private readonly Option<ErrorTerm?> _errorTerm = ValueOptions.Named(
+        "--error-term",
+        "keep or drop the autoencoder's reconstruction error. Default: keep; drop in seed mode and for sae.",
+        ("keep", ErrorTerm.Keep),
+        ("drop", ErrorTerm.Drop));
 
-    private readonly Option<float> _clampAmount = new("--clamp-amount")
-    {
-        Description = "What clamp adds to a latent.",
-        DefaultValueFactory = _ => 10f,
-    };
+    private readonly Option<PositionPolicy?> _positions = ValueOptions.Parsed(
+        "--positions", "all-but-special (default), all, prompt, generated, or FROM:TO. In seed mode all.", PositionPolicy.Parse);
 
-    private readonly Option<int> _clampCount = new("--clamp-count")
-    {
-        Description = "How many latents clamp raises.",
-        DefaultValueFactory = _ => 5,
-    };
+    private readonly Option<float?> _clampAmount =
+        ValueOptions.Number<float>("--clamp-amount", "What clamp adds to a latent.", "a finite number", float.IsFinite, 10f);
 
-    private readonly Option<BosPolicy?> _bos = new("--bos")
-    {
-        Description = "one: a BOS token in front of each prompt (default); none: no BOS.",
-    };
+    private readonly Option<int?> _clampCount =
+        ValueOptions.Number<int>("--clamp-count", "How many latents clamp raises.", "a whole number from 1 on", count => count >= 1, 5);
 
-    private readonly Option<int> _threads = SharedOptions.Threads();
+    private readonly Option<BosPolicy?> _bos = SharedOptions.Bos(
+        "one: a BOS token in front of each prompt (default); none: no BOS.");
 
-    public SteeringArguments(Command command)
+    private readonly Option<int?> _threads = SharedOptions.Threads();
+    private readonly PipelineArguments? _pipeline;
+
+    /// <summary>Adds the options to a command.</summary>
+    /// <param name="command">The command.</param>
+    /// <param name="pipeline">The options that may stand in place of scores; null if the command has none.</param>
+    public SteeringArguments(Command command, PipelineArguments? pipeline = null)
     {
-        _errorTerm.AcceptOnlyFromAmong("keep", "drop");
+        _pipeline = pipeline;
+        _method.HelpName = string.Join('|', SteeringMethods.Names);
+        _method.CompletionSources.Clear();
+        _method.CompletionSources.Add([.. SteeringMethods.Names]);
         foreach (Option option in new Option[]
         {
             _model, _sae, _layer, _hook, _scores, _topic, _method, _mode, _strength, _errorTerm, _positions, _clampAmount,
@@ -76,49 +71,55 @@ internal sealed class SteeringArguments
 
     public BosPolicy Bos(ParseResult parse) => parse.GetValue(_bos) ?? BosPolicy.One;
 
-    public int Threads(ParseResult parse) => parse.GetValue(_threads);
+    public int Threads(ParseResult parse) => SharedOptions.OrAll(parse.GetValue(_threads));
 
-    /// <summary>How to steer, contradictions refused.</summary>
+    /// <summary>Whether --scores or --topic is given.</summary>
+    public bool NamesScores(ParseResult parse) => parse.GetValue(_scores) is { Length: > 0 } || parse.GetValue(_topic) is not null;
+
+    /// <summary>How to steer.</summary>
+    /// <exception cref="UsageException">Options contradict each other, or one is missing.</exception>
     public SteeringOptions Options(ParseResult parse)
     {
-        SteeringMode mode = parse.GetValue(_mode);
+        SteeringMode mode = parse.GetValue(_mode) ?? SteeringMode.Corrected;
         if (mode == SteeringMode.Seed && parse.GetValue(_strength) is not null)
         {
-            throw new ArgumentException("seed mode refuses --strength: it is the published formulas; use --mode corrected");
+            throw new UsageException("seed mode refuses --strength: it is the published formulas; use --mode corrected");
         }
 
         var options = new SteeringOptions
         {
-            Method = SteeringMethods.Parse(parse.GetRequiredValue(_method)),
+            Method = parse.GetValue(_method) ?? SteeringMethod.Swap,
             Mode = mode,
             Strength = parse.GetValue(_strength) ?? 1f,
-            KeepErrorTerm = parse.GetValue(_errorTerm) switch { "keep" => true, "drop" => false, _ => null },
-            Positions = parse.GetValue(_positions) is { } positions ? PositionPolicy.Parse(positions) : null,
-            ClampAmount = parse.GetValue(_clampAmount),
-            ClampCount = parse.GetValue(_clampCount),
+            KeepErrorTerm = parse.GetValue(_errorTerm) is { } errorTerm ? errorTerm == ErrorTerm.Keep : null,
+            Positions = parse.GetValue(_positions),
+            ClampAmount = parse.GetRequiredValue(_clampAmount)!.Value,
+            ClampCount = parse.GetRequiredValue(_clampCount)!.Value,
         };
-        options.Validate();
+        try
+        {
+            options.Validate();
+            if (options.Method != SteeringMethod.Original)
+            {
+                Sites(parse);
+            }
+        }
+        catch (ArgumentException e)
+        {
+            throw new UsageException(e.Message);
+        }
+
+        RequireOneSource(parse, options.Method);
         return options;
     }
 
-    /// <summary>Loads the model, and the autoencoders if any are named; methods other than orig need them.</summary>
-    public Steerer Load(ParseResult parse, SteeringOptions options, WorkerPool pool)
-    {
-        int[] layers = parse.GetValue(_layer) ?? [];
-        string[] saes = parse.GetValue(_sae) ?? [];
-        if (options.Method != SteeringMethod.Original && (layers.Length == 0 || saes.Length == 0))
-        {
-            throw new ArgumentException(
-                $"method {SteeringMethods.NameOf(options.Method)} needs --sae and --layer; --method orig is the unsteered model");
-        }
+    /// <summary>Loads the model, and the autoencoders if any are named.</summary>
+    public Steerer Load(ParseResult parse, WorkerPool pool) =>
+        Steerer.Load(parse.GetRequiredValue(_model), Names(parse) ? Sites(parse) : [], pool);
 
-        IReadOnlyList<(HookPoint Point, string Sae)> sites =
-            layers.Length == 0 || saes.Length == 0 ? [] : SharedOptions.Sites(layers, saes, parse.GetRequiredValue(_hook));
-        return Steerer.Load(parse.GetRequiredValue(_model), sites, pool);
-    }
-
-    /// <summary>The plan of the scores or the topic that are named.</summary>
-    public SteeringPlan Plan(ParseResult parse, Terminal terminal, Steerer steerer, SteeringOptions options)
+    /// <summary>The plan of what is named: scores, a topic, or the texts to make one of.</summary>
+    public SteeringPlan Plan(
+        ParseResult parse, Terminal terminal, Steerer steerer, SteeringOptions options, CancellationToken cancellation)
     {
         if (!SteeringMethods.NeedsScores(options.Method))
         {
@@ -126,23 +127,17 @@ internal sealed class SteeringArguments
         }
 
         string[] scores = parse.GetValue(_scores) ?? [];
-        string? topic = parse.GetValue(_topic);
-        if (scores.Length == 0 == topic is null)
-        {
-            throw new ArgumentException(
-                $"method {SteeringMethods.NameOf(options.Method)} needs scores: give either --scores or --topic");
-        }
-
-        if (topic is not null)
+        if (parse.GetValue(_topic) is { } topic)
         {
             TopicProfile profile = TopicFolder.Read(topic);
-            if (profile.Verdict != TopicProfile.Scored)
-            {
-                terminal.Warn($"topic '{profile.Name}' is {profile.Verdict}: {string.Join("; ", profile.Reasons)}");
-            }
-
+            terminal.WarnUnlessScored(profile);
             NoteUnsupported(terminal, topic, profile.ToLatentScores());
             return steerer.Plan(options, profile);
+        }
+
+        if (scores.Length == 0)
+        {
+            return steerer.Plan(options, _pipeline!.Profile(parse, terminal, steerer, options.Mode, cancellation));
         }
 
         var read = new List<LatentScores>();
@@ -156,11 +151,48 @@ internal sealed class SteeringArguments
         return steerer.Plan(options, read);
     }
 
+    /// <summary>Whether a layer and an autoencoder are named.</summary>
+    private bool Names(ParseResult parse) => parse.GetValue(_layer) is { Length: > 0 } && parse.GetValue(_sae) is { Length: > 0 };
+
+    private IReadOnlyList<(HookPoint Point, string Sae)> Sites(ParseResult parse) => Names(parse)
+        ? SharedOptions.Sites(parse.GetValue(_layer)!, parse.GetValue(_sae)!, parse.GetValue(_hook))
+        : throw new ArgumentException(
+            $"method {SteeringMethods.NameOf(parse.GetValue(_method) ?? SteeringMethod.Swap)} needs --sae and --layer; "
+            + "--method orig is the unsteered model");
+
+    private void RequireOneSource(ParseResult parse, SteeringMethod method)
+    {
+        if (!SteeringMethods.NeedsScores(method))
+        {
+            return;
+        }
+
+        bool made = _pipeline?.IsGiven(parse) ?? false;
+        int sources = (parse.GetValue(_scores) is { Length: > 0 } ? 1 : 0) + (parse.GetValue(_topic) is null ? 0 : 1);
+        string choice = _pipeline is null ? "--scores or --topic" : "--scores, --topic, or --reference with --align and --encoder";
+        if (sources > 1 || (sources > 0 && made && !_pipeline!.IsRequired))
+        {
+            throw new UsageException($"give only one of {choice}");
+        }
+
+        if (sources == 0 && !made)
+        {
+            throw new UsageException($"method {SteeringMethods.NameOf(method)} needs scores: give {choice}");
+        }
+    }
+
     private static void NoteUnsupported(Terminal terminal, string source, LatentScores scores)
     {
         if (scores.UnsupportedCount > 0)
         {
             terminal.Note($"'{source}': {scores.ScoredCount} latents scored, {scores.UnsupportedCount} unsupported");
         }
+    }
+
+    /// <summary>Not a bool: the parser takes an option of that type for a switch.</summary>
+    private enum ErrorTerm
+    {
+        Keep,
+        Drop,
     }
 }

@@ -1,6 +1,7 @@
 using System.Text.Encodings.Web;
 using System.Text.Json;
 using System.Text.Json.Nodes;
+using LayerSteer.Topics;
 using Spectre.Console;
 
 namespace LayerSteer.Cli;
@@ -12,6 +13,9 @@ namespace LayerSteer.Cli;
 internal sealed record Terminal(TextWriter Out, IAnsiConsole Tables, IAnsiConsole Notes)
 {
     private const int RedirectedWidth = 160;
+
+    /// <summary>A message is one line wherever it is read by a program.</summary>
+    private const int UnlimitedWidth = 1 << 20;
 
     private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
 
@@ -27,7 +31,7 @@ internal sealed record Terminal(TextWriter Out, IAnsiConsole Tables, IAnsiConsol
 
         if (Console.IsErrorRedirected)
         {
-            notes.Profile.Width = RedirectedWidth;
+            notes.Profile.Width = UnlimitedWidth;
         }
 
         return new Terminal(Console.Out, tables, notes);
@@ -38,6 +42,18 @@ internal sealed record Terminal(TextWriter Out, IAnsiConsole Tables, IAnsiConsol
 
     /// <summary>A note in passing.</summary>
     public void Note(string text) => Notes.MarkupLine($"[grey]{Markup.Escape(text)}[/]");
+
+    /// <summary>Why nothing came of it, on one line.</summary>
+    public void Fail(string message) => Notes.MarkupLine($"[red]error:[/] {Markup.Escape(message.ReplaceLineEndings(" "))}");
+
+    /// <summary>Warns of a topic that its autoencoder cannot tell from others.</summary>
+    public void WarnUnlessScored(TopicProfile profile)
+    {
+        if (profile.Verdict != TopicProfile.Scored)
+        {
+            Warn($"topic '{profile.Name}' is {profile.Verdict}: {string.Join("; ", profile.Reasons)}");
+        }
+    }
 
     /// <summary>Something that the user should know.</summary>
     public void Warn(string text) => Notes.MarkupLine($"[yellow]warning:[/] {Markup.Escape(text)}");

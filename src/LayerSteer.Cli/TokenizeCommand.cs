@@ -11,7 +11,7 @@ internal static class TokenizeCommand
 {
     public static Command Create(Terminal terminal)
     {
-        Option<string> model = new("--model") { Description = "Folder with tokenizer files.", Required = true };
+        Option<string> model = ValueOptions.RequiredPath("--model", "Folder with tokenizer files.");
         Option<string?> text = new("--text") { Description = "The text." };
         Option<string?> file = new("--file") { Description = "A JSON file with a list of texts." };
         Option<bool> bos = new("--bos") { Description = "Put the BOS token in front of each text." };

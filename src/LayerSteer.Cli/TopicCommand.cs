@@ -13,26 +13,30 @@ internal static class TopicCommand
 {
     public static Command Create(Terminal terminal)
     {
-        Option<string> index = new("--index") { Description = "Folder of the reference index.", Required = true };
-        Option<string> align = new("--align") { Description = "The topic's texts: a CSV with header ',0', or JSON.", Required = true };
-        Option<string?> encoder = new("--encoder") { Description = "Folder of the sentence encoder. Default: the one the index names." };
-        Option<string> summary = new("--summary")
+        Option<string> index = ValueOptions.RequiredPath("--index", "Folder of the reference index.");
+        Option<string> align = ValueOptions.RequiredPath("--align", "The topic's texts: a CSV with header ',0', or JSON.");
+        Option<string?> encoder = new("--encoder")
         {
-            Description = "How a reference prompt is summarised: avg, max or counts.",
-            DefaultValueFactory = _ => "avg",
+            Description = "Folder of the sentence encoder. Default: the one the index names.",
+            HelpName = "path",
         };
-        summary.AcceptOnlyFromAmong("avg", "max", "counts");
-        Option<SteeringMode?> mode = new("--mode") { Description = "corrected or seed; must be the index's. Default: the index's." };
+        Option<SummaryKind?> summary = ValueOptions.Named(
+            "--summary",
+            "How a reference prompt is summarised. Default: avg.",
+            ("avg", SummaryKind.Average),
+            ("max", SummaryKind.Maximum),
+            ("counts", SummaryKind.Counts));
+        Option<SteeringMode?> mode = SharedOptions.Mode("corrected or seed; must be the index's. Default: the index's.");
         Option<string?> name = new("--name") { Description = "Name of the topic; it is kept in the user's data folder and --topic finds it." };
-        Option<string?> output = new("--out", "-o") { Description = "Write the topic profile to this JSON file." };
-        Option<string?> scores = new("--scores-out") { Description = "Write the scores in the seed's CSV layout." };
-        Option<string?> dump = new("--dump") { Description = "Write the arrays of scoring to this .npz." };
-        Option<string?> csv = new("--csv") { Description = "Write the seed's D_align_embeds.csv into this folder." };
+        Option<string?> output = new("--out", "-o") { Description = "Write the topic profile to this JSON file.", HelpName = "path" };
+        Option<string?> scores = new("--scores-out") { Description = "Write the scores in the seed's CSV layout.", HelpName = "path" };
+        Option<string?> dump = new("--dump") { Description = "Write the arrays of scoring to this .npz.", HelpName = "path" };
+        Option<string?> csv = new("--csv") { Description = "Write the seed's D_align_embeds.csv into this folder.", HelpName = "path" };
         Option<bool> publishedBug = new("--published-bug")
         {
             Description = "Repeat the seed's defect: one latent without support makes every score 0.",
         };
-        Option<int> threads = SharedOptions.Threads();
+        Option<int?> threads = SharedOptions.Threads();
         Option<bool> json = SharedOptions.Json();
         var command = new Command("topic", "Score every latent of an index by how near the topic the prompts lie that fire it.")
         {
@@ -41,6 +45,7 @@ internal static class TopicCommand
         command.Subcommands.Add(List(terminal));
         command.SetAction((parse, cancellation) =>
         {
+            OutputFiles.Require(parse.GetValue(output), parse.GetValue(scores), parse.GetValue(dump));
             ReferenceIndex references = ReferenceIndex.Open(parse.GetRequiredValue(index));
             IndexManifest manifest = references.Manifest;
             if (parse.GetValue(mode) is { } wanted && wanted != manifest.Mode)
@@ -51,14 +56,14 @@ internal static class TopicCommand
 
             string path = parse.GetRequiredValue(align);
             TextTable texts = TextTable.Read(path);
-            using var pool = new WorkerPool(parse.GetValue(threads));
+            using var pool = new WorkerPool(SharedOptions.OrAll(parse.GetValue(threads)));
             using SentenceEncoder sentences = SentenceEncoder.Load(parse.GetValue(encoder) ?? manifest.Encoder.Path, pool);
             ScoredTopic topic = TopicProfiler.Profile(
                 parse.GetValue(name) ?? Path.GetFileNameWithoutExtension(path),
                 references,
                 sentences,
                 texts,
-                Kind(parse.GetRequiredValue(summary)),
+                parse.GetValue(summary) ?? SummaryKind.Average,
                 parse.GetValue(publishedBug),
                 cancellation);
             Write(topic, parse.GetValue(output), parse.GetValue(name), parse.GetValue(scores));
@@ -123,13 +128,6 @@ internal static class TopicCommand
         });
         return command;
     }
-
-    private static SummaryKind Kind(string name) => name switch
-    {
-        "max" => SummaryKind.Maximum,
-        "counts" => SummaryKind.Counts,
-        _ => SummaryKind.Average,
-    };
 
     private static void Write(ScoredTopic topic, string? output, string? name, string? scores)
     {

@@ -14,27 +14,41 @@ internal static class TraceCommand
     {
         var command = new Command("trace", "Run prompts and write tokens, residuals, pre-activations, latents and logits.");
         var steering = new SteeringArguments(command);
-        Option<string> prompts = new("--prompts") { Description = "A JSON list of strings, or a CSV of texts.", Required = true };
-        Option<string> output = new("--out", "-o") { Description = "The file to write: .npz or .safetensors.", Required = true };
+        Option<string> prompts = ValueOptions.RequiredPath("--prompts", "A JSON list of strings, or a CSV of texts.");
+        Option<string> output = ValueOptions.RequiredPath("--out", "The file to write: .npz or .safetensors.", "-o");
         Option<string?> csv = new("--csv")
         {
             Description = "Also write the latents that the method decodes, in the seed's CSV layout, into this folder.",
+            HelpName = "path",
         };
         Option<bool> json = SharedOptions.Json();
         command.Options.Add(prompts);
         command.Options.Add(output);
         command.Options.Add(csv);
         command.Options.Add(json);
+        output.Validators.Add(result =>
+        {
+            if (result.Tokens.Count == 1 && Path.GetExtension(result.Tokens[0].Value) is not (".npz" or ".safetensors"))
+            {
+                result.AddError($"--out is '{result.Tokens[0].Value}', expected a name that ends in .npz or .safetensors");
+            }
+        });
         command.SetAction((parse, cancellation) =>
         {
             SteeringOptions options = steering.Options(parse);
+            if (parse.GetValue(csv) is not null && options.IsIdentity)
+            {
+                throw new UsageException("--csv writes the latents that a method decodes; orig and strength 0 decode none");
+            }
+
+            string path = parse.GetRequiredValue(output);
+            OutputFiles.Require(path);
             IReadOnlyList<string> texts = PromptFile.Read(parse.GetRequiredValue(prompts));
             using var pool = new WorkerPool(steering.Threads(parse));
-            using Steerer steerer = steering.Load(parse, options, pool);
-            SteeringPlan plan = steering.Plan(parse, terminal, steerer, options);
+            using Steerer steerer = steering.Load(parse, pool);
+            SteeringPlan plan = steering.Plan(parse, terminal, steerer, options, cancellation);
             int[] prefix = steering.Bos(parse).Prefix(steerer.Decoder.Spec, steerer.Tokenizer);
             int[][] ids = [.. texts.Select((text, i) => Cut(terminal, steerer, prefix, text, i))];
-            string path = parse.GetRequiredValue(output);
             using (Tracer tracer = new(steerer.Decoder, [.. steerer.Sites.Select(site => (site.Point, site.Autoencoder))], plan))
             using (TensorWriter writer = Writer(path))
             {
@@ -85,10 +99,6 @@ internal static class TraceCommand
         return ids[..context];
     }
 
-    private static TensorWriter Writer(string path) => Path.GetExtension(path) switch
-    {
-        ".npz" => new NpzWriter(path),
-        ".safetensors" => new SafetensorsWriter(path),
-        _ => throw new ArgumentException($"'{path}': expected a name that ends in .npz or .safetensors"),
-    };
+    private static TensorWriter Writer(string path) =>
+        Path.GetExtension(path) == ".npz" ? new NpzWriter(path) : new SafetensorsWriter(path);
 }

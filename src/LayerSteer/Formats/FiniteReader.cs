@@ -6,21 +6,30 @@ namespace LayerSteer.Formats;
 internal static class FiniteReader
 {
     /// <summary>A reader of a tensor's elements that throws <see cref="InvalidDataException"/> at one that is not finite.</summary>
-    public static ElementReader Of(StoredTensor tensor) => (start, destination) =>
+    /// <exception cref="InvalidDataException">The elements are integers or bool, which no weights are.</exception>
+    public static ElementReader Of(StoredTensor tensor)
     {
-        tensor.Read(start, destination);
-        if (StatisticsKernel.AllFinite(destination))
+        if (!tensor.Type.IsFloat())
         {
-            return;
+            throw new InvalidDataException($"'{tensor.File}': tensor {tensor.Name} is {tensor.Type}, expected F16, BF16, F32 or F64");
         }
 
-        int bad = 0;
-        while (float.IsFinite(destination[bad]))
+        return (start, destination) =>
         {
-            bad++;
-        }
+            tensor.Read(start, destination);
+            if (StatisticsKernel.AllFinite(destination))
+            {
+                return;
+            }
 
-        throw new InvalidDataException(
-            $"'{tensor.File}': tensor {tensor.Name} holds {destination[bad]} at element {start + bad}, expected finite numbers");
-    };
+            int bad = 0;
+            while (float.IsFinite(destination[bad]))
+            {
+                bad++;
+            }
+
+            throw new InvalidDataException(
+                $"'{tensor.File}': tensor {tensor.Name} holds {destination[bad]} at element {start + bad}, expected finite numbers");
+        };
+    }
 }

@@ -50,15 +50,35 @@ public sealed class FeatureScorer
     /// </param>
     /// <returns>The scores and all that led to them.</returns>
     /// <exception cref="ArgumentException">No vector, another length, or one that is not of length 1.</exception>
-    public FeatureScoring Score(ReadOnlySpan<float> alignment, bool publishedBug = false)
+    public FeatureScoring Score(ReadOnlySpan<float> alignment, bool publishedBug = false) =>
+        Score(SquaredDistances(alignment), alignment.Length / _index.Manifest.DEmbedding, publishedBug);
+
+    /// <summary>d_r² of every prompt: the first half of <see cref="Score(ReadOnlySpan{float}, bool)"/>.</summary>
+    /// <param name="alignment">[windows, dEmbedding], row-major: the topic's sentence vectors, each of length 1.</param>
+    /// <returns>[prompts], 0 to 4.</returns>
+    /// <exception cref="ArgumentException">No vector, another length, or one that is not of length 1.</exception>
+    public double[] SquaredDistances(ReadOnlySpan<float> alignment)
     {
         int dEmbedding = _index.Manifest.DEmbedding;
-        if (PromptRules.BrokenEmbeddings(alignment, dEmbedding) is string broken)
+        return PromptRules.BrokenEmbeddings(alignment, dEmbedding) is string broken
+            ? throw new ArgumentException(broken, nameof(alignment))
+            : SquaredDistances(alignment, dEmbedding);
+    }
+
+    /// <summary>Scores every latent from distances: the second half of <see cref="Score(ReadOnlySpan{float}, bool)"/>.</summary>
+    /// <param name="squared">[prompts]: from <see cref="SquaredDistances(ReadOnlySpan{float})"/>.</param>
+    /// <param name="alignmentWindows">How many sentence vectors stood for the topic.</param>
+    /// <param name="publishedBug">As above.</param>
+    /// <returns>The scores and all that led to them.</returns>
+    /// <exception cref="ArgumentException">Another number of distances.</exception>
+    public FeatureScoring Score(double[] squared, int alignmentWindows, bool publishedBug = false)
+    {
+        ArgumentNullException.ThrowIfNull(squared);
+        if (squared.Length != _index.PromptCount)
         {
-            throw new ArgumentException(broken, nameof(alignment));
+            throw new ArgumentException($"{squared.Length} distances, expected {_index.PromptCount}, one a prompt", nameof(squared));
         }
 
-        double[] squared = SquaredDistances(alignment, dEmbedding);
         double[] numerator = Numerator(squared);
         double[] mean = new double[numerator.Length];
         double least = double.PositiveInfinity;
@@ -85,7 +105,7 @@ public sealed class FeatureScorer
             Summary = _rows.Kind,
             Coverage = _rows.Coverage,
             PromptsUsed = _rows.PromptsUsed,
-            AlignmentWindows = alignment.Length / dEmbedding,
+            AlignmentWindows = alignmentWindows,
             PublishedBug = publishedBug,
             Verdict = reasons.Length == 0 ? TopicProfile.Scored : TopicProfile.NotSteerable,
             Reasons = reasons,

@@ -145,6 +145,21 @@ public sealed class ReferenceIndexer
         return silent;
     }
 
+    /// <summary>What <see cref="Build"/> keeps of one text, but for its sentence vectors; nothing is written.</summary>
+    /// <param name="run">Working memory of the decoder.</param>
+    /// <param name="text">The text.</param>
+    /// <param name="cancellation">Checked between passes.</param>
+    /// <returns>The summary, as prompt 0, and the number of tokens that ran through the model.</returns>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public (PromptSummary Summary, long Tokens) Summarise(DecoderRun run, string text, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        ArgumentNullException.ThrowIfNull(text);
+        var accumulator = new PromptAccumulator(_autoencoder.DSae);
+        long tokens = Run(run, [text], accumulator, _ => { }, cancellation);
+        return (accumulator.Take(0, ReferenceSource.DigestOfText(text), []), tokens);
+    }
+
     /// <summary>Runs texts side by side, as many rows at once as a pass holds; returns the number of tokens.</summary>
     private long Run(
         DecoderRun run, string[] texts, PromptAccumulator accumulator, Action<int> finished, CancellationToken cancellation)

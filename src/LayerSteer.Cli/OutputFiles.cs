@@ -1,0 +1,30 @@
+namespace LayerSteer.Cli;
+
+/// <summary>Checks of the files that a command will write, made before it computes anything.</summary>
+internal static class OutputFiles
+{
+    /// <summary>Refuses files that cannot be created: nothing is done that could then not be kept.</summary>
+    /// <param name="paths">The files; those not asked for are null.</param>
+    /// <exception cref="IOException">A folder is not there, or the path is one.</exception>
+    public static void Require(params ReadOnlySpan<string?> paths)
+    {
+        foreach (string? path in paths)
+        {
+            if (path is null)
+            {
+                continue;
+            }
+
+            string? folder = Path.GetDirectoryName(Path.GetFullPath(path));
+            if (folder is not null && !Directory.Exists(folder))
+            {
+                throw new IOException($"'{path}': there is no folder '{folder}' to write it into");
+            }
+
+            if (Directory.Exists(path))
+            {
+                throw new IOException($"'{path}': is a folder, expected the name of a file to write");
+            }
+        }
+    }
+}
