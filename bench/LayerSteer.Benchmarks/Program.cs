@@ -1,10 +1,26 @@
+using BenchmarkDotNet.Configs;
+using BenchmarkDotNet.Jobs;
+using BenchmarkDotNet.Running;
+using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using LayerSteer.Benchmarks;
 
-if (args is ["random", string folder, string vocabularies, "gpt2-small" or "tiny"])
+switch (args)
 {
-    RandomFiles.Write(folder, vocabularies, args[3] == "tiny" ? RandomShape.Tiny : RandomShape.Gpt2Small);
-    return 0;
+    case ["decode"]:
+        DecodeBenchmark.Run();
+        return 0;
+    case ["prefill"]:
+        PrefillBenchmark.Run();
+        return 0;
+    case ["micro", ..]:
+        BenchmarkRunner.Run<KernelBenchmarks>(
+            DefaultConfig.Instance.AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance)), args[1..]);
+        return 0;
+    case ["random", string folder, string vocabularies, "gpt2-small" or "tiny"]:
+        RandomFiles.Write(folder, vocabularies, args[3] == "tiny" ? RandomShape.Tiny : RandomShape.Gpt2Small);
+        return 0;
+    default:
+        Console.Error.WriteLine(
+            "usage: decode | prefill | micro [BenchmarkDotNet options] | random FOLDER VOCABULARIES gpt2-small|tiny");
+        return 1;
 }
-
-Console.Error.WriteLine("usage: random FOLDER VOCABULARIES gpt2-small|tiny");
-return 1;

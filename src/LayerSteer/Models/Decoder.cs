@@ -18,7 +18,7 @@ public sealed class Decoder : IDisposable
     private readonly WeightStore _store;
     private readonly Lazy<string> _digest;
 
-    private Decoder(
+    internal Decoder(
         string path, ArchitectureSpec spec, DecoderWeights weights, WeightStore store, IReadOnlyList<string> files, WorkerPool pool)
     {
         _store = store;

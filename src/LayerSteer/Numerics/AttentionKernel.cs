@@ -135,24 +135,57 @@ internal unsafe struct AttentionKernel : IKernel
 
         float* z = _z + ((((long)rowIndex * _heads) + head) * _dHead);
         float* values = row->Values + first;
-        for (int lane = 0; lane < _dHead; lane += Lanes.Count)
+        int lane = 0;
+        for (; lane + (4 * Lanes.Count) <= _dHead; lane += 4 * Lanes.Count)
         {
-            T sum = T.Broadcast(0f);
-            float* v = values + lane;
-            for (int j = 0; j < visible; j++)
-            {
-                sum = T.Fma(T.Broadcast(scores[j]), T.Load(v), sum);
-                v += _dHeadPadded;
-            }
+            Values64<T>(scores, values + lane, z + lane, visible);
+        }
 
-            if (_dHead - lane >= Lanes.Count)
-            {
-                sum.Store(z + lane);
-            }
-            else
-            {
-                Lanes.StoreFirst(sum, z + lane, _dHead - lane);
-            }
+        for (; lane < _dHead; lane += Lanes.Count)
+        {
+            Values16<T>(scores, values + lane, z + lane, visible, Math.Min(Lanes.Count, _dHead - lane));
+        }
+    }
+
+    /// <summary>64 elements of z at once: each weight is loaded once, and no sum waits for itself.</summary>
+    private readonly void Values64<T>(float* weights, float* v, float* z, int visible) where T : struct, ILanes<T>
+    {
+        T z0 = T.Broadcast(0f);
+        T z1 = z0;
+        T z2 = z0;
+        T z3 = z0;
+        for (int j = 0; j < visible; j++)
+        {
+            T p = T.Broadcast(weights[j]);
+            z0 = T.Fma(p, T.Load(v), z0);
+            z1 = T.Fma(p, T.Load(v + 16), z1);
+            z2 = T.Fma(p, T.Load(v + 32), z2);
+            z3 = T.Fma(p, T.Load(v + 48), z3);
+            v += _dHeadPadded;
+        }
+
+        z0.Store(z);
+        z1.Store(z + 16);
+        z2.Store(z + 32);
+        z3.Store(z + 48);
+    }
+
+    private readonly void Values16<T>(float* weights, float* v, float* z, int visible, int count) where T : struct, ILanes<T>
+    {
+        T sum = T.Broadcast(0f);
+        for (int j = 0; j < visible; j++)
+        {
+            sum = T.Fma(T.Broadcast(weights[j]), T.Load(v), sum);
+            v += _dHeadPadded;
+        }
+
+        if (count == Lanes.Count)
+        {
+            sum.Store(z);
+        }
+        else
+        {
+            Lanes.StoreFirst(sum, z, count);
         }
     }
 

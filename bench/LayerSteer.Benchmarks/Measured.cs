@@ -1,0 +1,28 @@
+using System.Runtime.InteropServices;
+using LayerSteer.Numerics;
+
+namespace LayerSteer.Benchmarks;
+
+/// <summary>Rounds of alternating arms. A shared machine changes from second to second, so medians are what counts.</summary>
+internal sealed class Measured
+{
+    private readonly List<double> _values = [];
+
+    public double Median
+    {
+        get
+        {
+            double[] sorted = [.. _values.Order()];
+            return sorted[sorted.Length / 2];
+        }
+    }
+
+    public static string Machine =>
+        $"{Environment.ProcessorCount} cores, {RuntimeInformation.ProcessArchitecture}, "
+        + $"{WorkerPool.VectorBits}-bit registers, {RuntimeInformation.FrameworkDescription}";
+
+    public void Add(double value) => _values.Add(value);
+
+    /// <summary>Median, and least and most in brackets.</summary>
+    public override string ToString() => FormattableString.Invariant($"{Median:F2} [{_values.Min():F2} .. {_values.Max():F2}]");
+}

@@ -1,0 +1,63 @@
+using LayerSteer.Models;
+using LayerSteer.Numerics;
+
+namespace LayerSteer.Benchmarks;
+
+/// <summary>Random weights at the shape of GPT-2 small, made in memory, and decoders that read them.</summary>
+internal sealed class RandomDecoder : IDisposable
+{
+    private readonly WeightStore _store = new();
+    private readonly WeightStore _nothing = new(); // what the decoders own
+    private readonly DecoderWeights _weights;
+
+    public RandomDecoder()
+    {
+        int d = Spec.DModel;
+        Norm norm = new(Enumerable.Repeat(1f, d).ToArray(), new float[d], Spec.NormEpsilon);
+        BlockWeights[] blocks =
+        [
+            .. Enumerable.Range(0, Spec.NLayers).Select(_ =>
+                new BlockWeights(norm, Linear(d, 3 * d), Linear(d, d), norm, Linear(d, Spec.DMlp), Linear(Spec.DMlp, d))),
+        ];
+        WeightMatrix embedding = Linear(d, Spec.Vocabulary).Weights;
+        _weights = new DecoderWeights(embedding, new float[Spec.ContextLength * d], blocks, norm, embedding);
+    }
+
+    public static ArchitectureSpec Spec { get; } = new()
+    {
+        Family = "gpt2",
+        NLayers = 12,
+        DModel = 768,
+        NHeads = 12,
+        NKeyValueHeads = 12,
+        DHead = 64,
+        DMlp = 3072,
+        Vocabulary = 50257,
+        ContextLength = 1024,
+        NormEpsilon = 1e-5f,
+        Activation = Activation.GeluTanh,
+        AttentionScale = 0.125f,
+        TiedUnembedding = true,
+    };
+
+    /// <summary>A decoder that works with these threads.</summary>
+    public Decoder With(WorkerPool pool) => new(string.Empty, Spec, _weights, _nothing, [], pool);
+
+    public void Dispose()
+    {
+        _store.Dispose();
+        _nothing.Dispose();
+    }
+
+    private Linear Linear(int inputs, int outputs) =>
+        new(WeightMatrix.FromRows(_store, outputs, inputs, Random), new float[outputs]);
+
+    private static void Random(long start, Span<float> destination)
+    {
+        var generator = new SplitMix64((ulong)start);
+        foreach (ref float value in destination)
+        {
+            value = (float)((generator.NextDouble() - 0.5) * 0.04);
+        }
+    }
+}
