@@ -68,33 +68,46 @@ internal static class GenerateCommand
                 return Task.FromResult(0);
             }
 
-            Run(terminal, steerer, plan, bos, requests, parse.GetValue(compare), report, cancellation);
+            using var generator = new Generator(steerer.Decoder, steerer.Tokenizer, plan, bos);
+            using Generator? plain =
+                parse.GetValue(compare) ? new Generator(steerer.Decoder, steerer.Tokenizer, null, bos) : null;
+            if (parse.GetResult(prompts) is null)
+            {
+                RunOne(terminal, report, generator, plain, requests[0], cancellation);
+            }
+            else
+            {
+                RunMany(terminal, report, generator, plain, requests, cancellation);
+            }
+
             return Task.FromResult(0);
         });
         return command;
     }
 
-    private static void Run(
+    private static void RunOne(
         Terminal terminal,
-        Steerer steerer,
-        SteeringPlan plan,
-        BosPolicy bos,
-        GenerationRequest[] requests,
-        bool compare,
         GenerationReport report,
+        Generator generator,
+        Generator? plain,
+        GenerationRequest request,
         CancellationToken cancellation)
     {
-        using var generator = new Generator(steerer.Decoder, steerer.Tokenizer, plan, bos);
-        using Generator? plain = compare ? new Generator(steerer.Decoder, steerer.Tokenizer, null, bos) : null;
-        if (requests.Length == 1)
-        {
-            GenerationResult? unsteered = plain?.Generate(requests[0], null, cancellation);
-            bool streams = !report.Json && !compare;
-            GenerationResult steered = generator.Generate(requests[0], streams ? Stream(terminal, requests[0].Prompt) : null, cancellation);
-            report.WriteOne(steered, unsteered, streams);
-            return;
-        }
+        bool streams = !report.Json && plain is null;
+        GenerationResult? unsteered = plain?.Generate(request, null, cancellation);
+        GenerationResult steered =
+            generator.Generate(request, streams ? Stream(terminal, request.Prompt) : null, cancellation);
+        report.WriteOne(steered, unsteered, streams);
+    }
 
+    private static void RunMany(
+        Terminal terminal,
+        GenerationReport report,
+        Generator generator,
+        Generator? plain,
+        GenerationRequest[] requests,
+        CancellationToken cancellation)
+    {
         var results = new List<(GenerationResult Steered, GenerationResult? Unsteered)>();
         foreach (GenerationRequest[] batch in requests.Chunk(BatchSize))
         {

@@ -87,7 +87,7 @@ internal sealed class GenerationReport(Terminal terminal, Steerer steerer, Steer
             {
                 ["count"] = edits.Edits,
                 ["positions"] = edits.Edits / Math.Max(1, plan.Edits.Count),
-                ["mean_relative_change"] = edits.MeanRelativeChange,
+                ["mean_relative_change"] = double.IsFinite(edits.MeanRelativeChange) ? edits.MeanRelativeChange : null,
                 ["unsupported_share"] = edits.UnsupportedShare,
             },
             ["steering"] = Steering(),

@@ -47,6 +47,12 @@ internal static class IndexCommand
 
             OutputFiles.Require(parse.GetValue(dump));
             TextTable references = TextTable.Read(parse.GetRequiredValue(reference));
+            (int number, int of) = parse.GetValue(shard) ?? (1, 1);
+            if (of > references.Count)
+            {
+                throw new UsageException($"--shard is {number}/{of}, but there are only {references.Count} texts; use fewer shards");
+            }
+
             using var pool = new WorkerPool(SharedOptions.OrAll(parse.GetValue(threads)));
             using Steerer steerer = Steerer.Load(
                 parse.GetRequiredValue(model),
@@ -54,7 +60,6 @@ internal static class IndexCommand
                 pool);
             using SentenceEncoder sentences = SentenceEncoder.Load(parse.GetRequiredValue(encoder), pool);
             ReferenceIndexer indexer = steerer.Indexer(sentences, parse.GetValue(mode) ?? SteeringMode.Corrected, parse.GetValue(bos));
-            (int number, int of) = parse.GetValue(shard) ?? (1, 1);
             IndexManifest manifest = indexer.Manifest(references, number, of);
             string folder = parse.GetRequiredValue(output);
             IndexBuildReport report = IndexBuild.Run(terminal, indexer, folder, manifest, references, cancellation);

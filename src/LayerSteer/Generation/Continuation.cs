@@ -33,7 +33,7 @@ internal sealed class Continuation : IDisposable
         _room = decoder.Spec.ContextLength - promptIds.Length;
         _longestStop = request.StopTexts.Count == 0 ? 0 : request.StopTexts.Max(stop => stop.Length);
         Steered = new SteeredSequence(promptIds.Length);
-        Cache = decoder.CreateCache(Math.Min(decoder.Spec.ContextLength, promptIds.Length + request.MaxNewTokens));
+        Cache = decoder.CreateCache((int)Math.Min(decoder.Spec.ContextLength, (long)promptIds.Length + request.MaxNewTokens));
     }
 
     public int[] PromptIds { get; }

@@ -83,6 +83,20 @@ public class GenerateCommandTests
         }
     }
 
+    [Fact]
+    public async Task A_file_with_one_prompt_is_a_list_too_and_any_number_of_tokens_ends_with_the_context()
+    {
+        using GoldenCase golden = GoldenCase.Open("gpt2-topk");
+        using var folder = new TempFolder();
+        string file = folder.Write("prompts.json", TempFolder.Ascii("""["Hello"]"""));
+        CliRun run = await CliRun.Of(
+            ["generate", "--prompts", file, .. golden.WithScores(), "-n", $"{int.MaxValue}", "--ignore-eos", "--json"]);
+        JsonElement result = Assert.Single(run.Json.GetProperty("results").EnumerateArray());
+        Assert.Equal("context_full", result.GetProperty("stop_reason").GetString());
+        Assert.Equal(
+            golden.Context, result.GetProperty("prompt_ids").GetArrayLength() + result.GetProperty("ids").GetArrayLength());
+    }
+
     [Theory]
     [MemberData(nameof(GoldenCase.Names), MemberType = typeof(GoldenCase))]
     public async Task Strength_zero_gives_the_ids_of_the_unsteered_model(string name)

@@ -74,6 +74,15 @@ public sealed class MismatchTests : IDisposable
     }
 
     [Fact]
+    public async Task More_shards_than_texts_are_refused()
+    {
+        Assert.Equal(
+            "--shard is 2/17, but there are only 16 texts; use fewer shards",
+            await CliRun.Refused(1, [.. _golden.Index(_folder.File("index")), "--shard", "2/17"]));
+        Assert.False(Directory.Exists(_folder.File("index")));
+    }
+
+    [Fact]
     public async Task Modes_are_not_mixed()
     {
         await CliRun.Done(_golden.Index(_folder.File("index")));
