@@ -11,7 +11,8 @@ internal static class CommandLine
     /// <returns>0 done, 1 wrong usage, 2 bad input or file, 130 cancelled.</returns>
     public static async Task<int> RunAsync(string[] args, Terminal terminal, CancellationToken cancellation)
     {
-        var root = new RootCommand("Steers what a language model writes by editing one layer through a sparse autoencoder.")
+        var root =
+            new RootCommand("Steers what a language model writes by editing one layer through a sparse autoencoder.")
         {
             GenerateCommand.Create(terminal),
             IndexCommand.Create(terminal),
@@ -70,9 +71,11 @@ internal static class CommandLine
         }
 
         string command = string.Empty;
-        for (CommandResult? result = parsed.CommandResult; result?.Command is not (null or RootCommand); result = result.Parent as CommandResult)
+        CommandResult? result = parsed.CommandResult;
+        while (result?.Command is not (null or RootCommand))
         {
             command = $"{result.Command.Name} {command}";
+            result = result.Parent as CommandResult;
         }
 
         terminal.Note($"layersteer {command}--help shows what there is");

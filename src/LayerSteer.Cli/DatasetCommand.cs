@@ -14,18 +14,27 @@ internal static class DatasetCommand
     {
         DatasetOptions defaults = new();
         Option<string> input = ValueOptions.RequiredPath(
-            "--input", "The topic's texts: CSV, JSON or JSONL, or CAA questions (JSON with answer_matching_behavior).", "-i");
-        Option<string?> testInput = new("--test-input") { Description = "Take the test set from this file instead.", HelpName = "path" };
-        Option<string> output = ValueOptions.RequiredPath("--out", "Folder of the three files; created if it is not there.", "-o");
+            "--input",
+            "The topic's texts: CSV, JSON or JSONL, or CAA questions (JSON with answer_matching_behavior).",
+            "-i");
+        Option<string?> testInput = new("--test-input")
+        {
+            Description = "Take the test set from this file instead.",
+            HelpName = "path",
+        };
+        Option<string> output =
+            ValueOptions.RequiredPath("--out", "Folder of the three files; created if it is not there.", "-o");
         Option<int?> train = ValueOptions.Number<int>(
             "--train", "How many texts the larger alignment set has.", Count, n => n >= 1, defaults.Train);
         Option<int?> small = ValueOptions.Number<int>(
             "--small", "How many texts the smaller alignment set has.", Count, n => n >= 1, defaults.SmallTrain);
-        Option<int?> test = ValueOptions.Number<int>("--test", "How many texts the test set has.", Count, n => n >= 1, defaults.Test);
+        Option<int?> test =
+            ValueOptions.Number<int>("--test", "How many texts the test set has.", Count, n => n >= 1, defaults.Test);
         Option<ulong?> seed = ValueOptions.Number<ulong>(
             "--seed", "Seed of the shuffle.", "a whole number from 0 on", _ => true, defaults.Seed);
         Option<bool> json = SharedOptions.Json();
-        var command = new Command("dataset", "Make a topic's alignment and test sets: cleaned as the seed does, shuffled, disjoint.")
+        var command = new Command(
+            "dataset", "Make a topic's alignment and test sets: cleaned as the seed does, shuffled, disjoint.")
         {
             input, testInput, output, train, small, test, seed, json,
         };
@@ -50,7 +59,9 @@ internal static class DatasetCommand
     {
         (string Set, string Path, int Texts)[] sets =
         [
-            ("train", report.TrainPath, options.Train), ("small", report.SmallTrainPath, options.SmallTrain), ("test", report.TestPath, options.Test),
+            ("train", report.TrainPath, options.Train),
+            ("small", report.SmallTrainPath, options.SmallTrain),
+            ("test", report.TestPath, options.Test),
         ];
         if (json)
         {
@@ -75,6 +86,8 @@ internal static class DatasetCommand
         }
 
         terminal.Tables.Write(table);
-        terminal.Note($"{report.Texts} texts read, {report.Empty} empty and {report.Repeated} repeated left out; seed {options.Seed}");
+        terminal.Note(
+            $"{report.Texts} texts read, {report.Empty} empty and {report.Repeated} repeated left out; "
+            + $"seed {options.Seed}");
     }
 }

@@ -14,7 +14,11 @@ internal static class GenerateCommand
     public static Command Create(Terminal terminal)
     {
         var command = new Command("generate", "Continue a prompt, steered toward a topic.");
-        Argument<string?> prompt = new("PROMPT") { Description = "The text to continue.", Arity = ArgumentArity.ZeroOrOne };
+        Argument<string?> prompt = new("PROMPT")
+        {
+            Description = "The text to continue.",
+            Arity = ArgumentArity.ZeroOrOne,
+        };
         Option<string?> prompts = new("--prompts")
         {
             Description = "Continue each text of this file: a JSON list of strings, or a CSV.",
@@ -27,7 +31,8 @@ internal static class GenerateCommand
         Option<bool> compare = new("--compare") { Description = "Generate without steering too, and print both." };
         Option<PublishedLoopKind?> published = ValueOptions.Named(
             "--published-loop",
-            "Repeat the seed's loop, which tokenises its text again at each step: generate (two BOS from step two) or demo.",
+            "Repeat the seed's loop, which tokenises its text again at each step: "
+            + "generate (two BOS from step two) or demo.",
             ("generate", PublishedLoopKind.Generate),
             ("demo", PublishedLoopKind.Demo));
         published.Arity = ArgumentArity.ZeroOrOne;
@@ -42,7 +47,8 @@ internal static class GenerateCommand
                 result.AddError("give either a PROMPT or --prompts");
             }
 
-            if (result.GetResult(published) is not null && (result.GetResult(compare) is not null || result.GetResult(prompts) is not null))
+            bool isPublished = result.GetResult(published) is not null;
+            if (isPublished && (result.GetResult(compare) is not null || result.GetResult(prompts) is not null))
             {
                 result.AddError("--published-loop takes one PROMPT and no --compare");
             }
@@ -64,7 +70,8 @@ internal static class GenerateCommand
             var report = new GenerationReport(terminal, steerer, plan, bos, parse.GetValue(json));
             if (parse.GetResult(published) is not null)
             {
-                report.WritePublished(requests[0], parse.GetValue(published) ?? PublishedLoopKind.Generate, cancellation);
+                report.WritePublished(
+                    requests[0], parse.GetValue(published) ?? PublishedLoopKind.Generate, cancellation);
                 return Task.FromResult(0);
             }
 
@@ -124,10 +131,14 @@ internal static class GenerateCommand
     {
         string[] texts = [.. PromptFile.Read(file)];
         int empty = Array.IndexOf(texts, string.Empty);
-        return empty < 0 ? texts : throw new InvalidDataException($"'{file}': prompt {empty} is empty; give at least one character");
+        return empty < 0
+            ? texts
+            : throw new InvalidDataException($"'{file}': prompt {empty} is empty; give at least one character");
     }
 
-    /// <summary>Writes text as it comes, the prompt in front of the first: not before, since a prompt may be refused.</summary>
+    /// <summary>
+    /// Writes text as it comes, the prompt in front of the first: not before, since a prompt may be refused.
+    /// </summary>
     private static Action<string> Stream(Terminal terminal, string prompt)
     {
         bool begun = false;

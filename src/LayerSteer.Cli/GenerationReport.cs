@@ -3,6 +3,7 @@ using System.Text.Json.Nodes;
 using LayerSteer.Generation;
 using LayerSteer.Models;
 using LayerSteer.Steering;
+using LayerSteer.Topics;
 using Spectre.Console;
 
 namespace LayerSteer.Cli;
@@ -37,7 +38,8 @@ internal sealed class GenerationReport(Terminal terminal, Steerer steerer, Steer
     {
         if (json)
         {
-            terminal.WriteJson(new JsonObject { ["results"] = new JsonArray([.. results.Select(r => Value(r.Steered, r.Unsteered))]) });
+            var values = new JsonArray([.. results.Select(r => Value(r.Steered, r.Unsteered))]);
+            terminal.WriteJson(new JsonObject { ["results"] = values });
             return;
         }
 
@@ -65,7 +67,9 @@ internal sealed class GenerationReport(Terminal terminal, Steerer steerer, Steer
             ["seed"] = request.Sampling.Seed,
             ["steps"] = new JsonArray([.. steps.Select(step => new JsonObject
             {
-                ["top5"] = JsonValues.Array(step.Top), ["id"] = step.Token, ["model_input"] = JsonValues.Array(step.ModelInput),
+                ["top5"] = JsonValues.Array(step.Top),
+                ["id"] = step.Token,
+                ["model_input"] = JsonValues.Array(step.ModelInput),
             })]),
             ["steering"] = Steering(),
         });
@@ -113,7 +117,7 @@ internal sealed class GenerationReport(Terminal terminal, Steerer steerer, Steer
         return new JsonObject
         {
             ["method"] = SteeringMethods.NameOf(options.Method),
-            ["mode"] = options.Mode.ToString().ToLowerInvariant(),
+            ["mode"] = Lower(options.Mode),
             ["strength"] = options.Strength,
             ["error_term"] = options.IsIdentity ? null : options.KeepsErrorTerm ? "keep" : "drop",
             ["positions"] = options.IsIdentity ? null : options.EffectivePositions.ToString(),
@@ -139,7 +143,8 @@ internal sealed class GenerationReport(Terminal terminal, Steerer steerer, Steer
         table.AddColumn(SteeringMethods.NameOf(plan.Options.Method));
         foreach ((GenerationResult steered, GenerationResult? unsteered) in results)
         {
-            string[] cells = compares ? [steered.Prompt, unsteered!.Text, steered.Text] : [steered.Prompt, steered.Text];
+            string[] cells =
+                compares ? [steered.Prompt, unsteered!.Text, steered.Text] : [steered.Prompt, steered.Text];
             table.AddRow([.. cells.Select(Markup.Escape)]);
         }
 
@@ -156,19 +161,24 @@ internal sealed class GenerationReport(Terminal terminal, Steerer steerer, Steer
         {
             what = string.Create(
                 CultureInfo.InvariantCulture,
-                $"{SteeringMethods.NameOf(options.Method)}, {options.Mode.ToString().ToLowerInvariant()} mode, strength {options.Strength}");
+                $"{SteeringMethods.NameOf(options.Method)}, {Lower(options.Mode)} mode, strength {options.Strength}");
             what += string.Create(
-                CultureInfo.InvariantCulture, $": {edits.Edits} edits, mean change {edits.MeanRelativeChange:P1} of the residual's norm");
+                CultureInfo.InvariantCulture,
+                $": {edits.Edits} edits, mean change {edits.MeanRelativeChange:P1} of the residual's norm");
             what += edits.UnsupportedShare is { } share
                 ? string.Create(CultureInfo.InvariantCulture, $", {share:P1} of the activation on unscored latents")
                 : string.Empty;
         }
 
-        string run = $"BOS {BosPolicies.NameOf(bos)}, seed {result.Seed}, {result.Ids.Length} tokens, {NameOf(result.StopReason)}";
+        string run = $"BOS {BosPolicies.NameOf(bos)}, seed {result.Seed}, {result.Ids.Length} tokens, "
+            + NameOf(result.StopReason);
         terminal.Note(string.Create(
             CultureInfo.InvariantCulture,
-            $"{what}; {run}, prompt {result.PrefillTime.TotalMilliseconds:F0} ms, then {result.DecodeTime.TotalMilliseconds / tokens:F1} ms a token"));
+            $"{what}; {run}, prompt {result.PrefillTime.TotalMilliseconds:F0} ms, "
+            + $"then {result.DecodeTime.TotalMilliseconds / tokens:F1} ms a token"));
     }
+
+    private static string Lower(SteeringMode mode) => mode.ToString().ToLowerInvariant();
 
     private static string NameOf(StopReason reason) => reason switch
     {

@@ -28,7 +28,8 @@ internal static class IndexBuild
         long start = Stopwatch.GetTimestamp();
         long tokens = 0;
         IReadOnlyList<int> silent = terminal.Notes.Progress()
-            .Columns(new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
+            .Columns(
+                new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
             .Start(context =>
             {
                 ProgressTask task = context.AddTask("indexing", maxValue: 1);
@@ -39,13 +40,16 @@ internal static class IndexBuild
                     task.MaxValue = now.Total;
                     task.Value = now.Done;
                     task.Description = string.Create(
-                        CultureInfo.InvariantCulture, $"indexing {now.Done}/{now.Total} prompts, {tokens / seconds:F0} tokens/s");
+                        CultureInfo.InvariantCulture,
+                        $"indexing {now.Done}/{now.Total} prompts, {tokens / seconds:F0} tokens/s");
                 });
                 return indexer.Build(folder, manifest, references, progress, cancellation);
             });
         if (silent.Count > 0)
         {
-            terminal.Warn($"{silent.Count} prompts left no token to summarise and take no part: {string.Join(", ", silent.Take(10))}");
+            terminal.Warn(
+                $"{silent.Count} prompts left no token to summarise and take no part: "
+                + string.Join(", ", silent.Take(10)));
         }
 
         return new IndexBuildReport(Stopwatch.GetElapsedTime(start).TotalSeconds, tokens, silent);

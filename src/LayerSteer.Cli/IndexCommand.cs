@@ -18,13 +18,23 @@ internal static class IndexCommand
         Option<int[]> layer = SharedOptions.Layers(required: true);
         Option<HookKind?> hook = SharedOptions.Hook();
         Option<string> encoder = SharedOptions.Encoder();
-        Option<string> reference = ValueOptions.RequiredPath("--reference", "Reference texts: a CSV with header ',0', or JSON.");
-        Option<string> output = ValueOptions.RequiredPath("--out", "Folder of the index; an unfinished one is resumed.", "-o");
-        Option<SteeringMode?> mode = SharedOptions.Mode("corrected (default), or seed: the published way. A topic and its steering must have the same.");
-        Option<BosPolicy?> bos = SharedOptions.Bos("one: a BOS token in front of each text; none: no BOS. Default: one, in seed mode none.");
+        Option<string> reference =
+            ValueOptions.RequiredPath("--reference", "Reference texts: a CSV with header ',0', or JSON.");
+        Option<string> output =
+            ValueOptions.RequiredPath("--out", "Folder of the index; an unfinished one is resumed.", "-o");
+        Option<SteeringMode?> mode = SharedOptions.Mode(
+            "corrected (default), or seed: the published way. A topic and its steering must have the same.");
+        Option<BosPolicy?> bos =
+            SharedOptions.Bos("one: a BOS token in front of each text; none: no BOS. Default: one, in seed mode none.");
         Option<(int Number, int Of)?> shard = ValueOptions.Parsed(
-            "--shard", "Build one shard of the list, such as 2/8; `index merge` joins shards. Default: all of it.", Shard);
-        Option<string?> dump = new("--dump") { Description = "Also write score.latents_* and score.ref_embed to this .npz.", HelpName = "path" };
+            "--shard",
+            "Build one shard of the list, such as 2/8; `index merge` joins shards. Default: all of it.",
+            Shard);
+        Option<string?> dump = new("--dump")
+        {
+            Description = "Also write score.latents_* and score.ref_embed to this .npz.",
+            HelpName = "path",
+        };
         Option<string?> csv = new("--csv")
         {
             Description = "Also write the seed's D_ref_embeds.csv and dref_latents_L.csv into this folder.",
@@ -32,7 +42,8 @@ internal static class IndexCommand
         };
         Option<int?> threads = SharedOptions.Threads();
         Option<bool> json = SharedOptions.Json();
-        var command = new Command("index", "Run reference texts through the model and the autoencoder once, into an index.")
+        var command =
+            new Command("index", "Run reference texts through the model and the autoencoder once, into an index.")
         {
             model, sae, layer, hook, encoder, reference, output, mode, bos, shard, dump, csv, threads, json,
         };
@@ -50,7 +61,8 @@ internal static class IndexCommand
             (int number, int of) = parse.GetValue(shard) ?? (1, 1);
             if (of > references.Count)
             {
-                throw new UsageException($"--shard is {number}/{of}, but there are only {references.Count} texts; use fewer shards");
+                throw new UsageException(
+                    $"--shard is {number}/{of}, but there are only {references.Count} texts; use fewer shards");
             }
 
             using var pool = new WorkerPool(SharedOptions.OrAll(parse.GetValue(threads)));
@@ -59,7 +71,8 @@ internal static class IndexCommand
                 SharedOptions.Sites(parse.GetRequiredValue(layer), parse.GetRequiredValue(sae), parse.GetValue(hook)),
                 pool);
             using SentenceEncoder sentences = SentenceEncoder.Load(parse.GetRequiredValue(encoder), pool);
-            ReferenceIndexer indexer = steerer.Indexer(sentences, parse.GetValue(mode) ?? SteeringMode.Corrected, parse.GetValue(bos));
+            ReferenceIndexer indexer =
+                steerer.Indexer(sentences, parse.GetValue(mode) ?? SteeringMode.Corrected, parse.GetValue(bos));
             IndexManifest manifest = indexer.Manifest(references, number, of);
             string folder = parse.GetRequiredValue(output);
             IndexBuildReport report = IndexBuild.Run(terminal, indexer, folder, manifest, references, cancellation);
@@ -104,8 +117,10 @@ internal static class IndexCommand
     private static (int Number, int Of) Shard(string text)
     {
         string[] parts = text.Split('/');
-        return parts.Length == 2 && int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out int number)
-            && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out int of) && number >= 1 && number <= of
+        return parts.Length == 2
+            && int.TryParse(parts[0], NumberStyles.None, CultureInfo.InvariantCulture, out int number)
+            && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out int of)
+            && number >= 1 && number <= of
             ? (number, of)
             : throw new ArgumentException($"--shard is '{text}', expected N/OF with N from 1 to OF, such as 2/8");
     }
@@ -113,13 +128,16 @@ internal static class IndexCommand
     private static void WriteCsv(string directory, ReferenceIndex index)
     {
         Directory.CreateDirectory(directory);
-        float[] vectors = [.. Enumerable.Range(0, index.PromptCount).SelectMany(row => index.Embeddings(row).ToArray())];
+        float[] vectors =
+            [.. Enumerable.Range(0, index.PromptCount).SelectMany(row => index.Embeddings(row).ToArray())];
         SeedCsv.Write(Path.Combine(directory, SeedCsv.ReferenceEmbeddings), vectors, index.Manifest.DEmbedding);
         SeedCsv.Write(
-            Path.Combine(directory, SeedCsv.ReferenceLatents(index.Manifest.Layer)), index.Summaries(SummaryKind.Average));
+            Path.Combine(directory, SeedCsv.ReferenceLatents(index.Manifest.Layer)),
+            index.Summaries(SummaryKind.Average));
     }
 
-    private static void Show(Terminal terminal, bool json, string folder, ReferenceIndex index, IndexBuildReport? report)
+    private static void Show(
+        Terminal terminal, bool json, string folder, ReferenceIndex index, IndexBuildReport? report)
     {
         double coverage = index.Summaries(SummaryKind.Average).Coverage;
         if (json)
@@ -148,12 +166,16 @@ internal static class IndexCommand
         table.AddRow("index", Markup.Escape(folder));
         table.AddRow("prompts", $"{index.PromptCount}");
         table.AddRow("tokens kept", $"{index.Tokens.Sum(tokens => (long)tokens)}");
-        table.AddRow("coverage", string.Create(CultureInfo.InvariantCulture, $"{coverage:P2} of {index.Manifest.DSae} latents"));
+        table.AddRow(
+            "coverage", string.Create(CultureInfo.InvariantCulture, $"{coverage:P2} of {index.Manifest.DSae} latents"));
         table.AddRow("hook point", index.Manifest.HookPoint);
         table.AddRow("mode, BOS", $"{index.Manifest.Mode.ToString().ToLowerInvariant()}, {index.Manifest.BosPolicy}");
         if (report is { TokensRun: > 0 })
         {
-            table.AddRow("time", string.Create(CultureInfo.InvariantCulture, $"{report.Seconds:F1} s, {report.TokensPerSecond:F0} tokens/s"));
+            table.AddRow(
+                "time",
+                string.Create(
+                    CultureInfo.InvariantCulture, $"{report.Seconds:F1} s, {report.TokensPerSecond:F0} tokens/s"));
         }
 
         terminal.Tables.Write(table);

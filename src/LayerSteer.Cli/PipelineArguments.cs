@@ -5,8 +5,8 @@ using LayerSteer.Topics;
 namespace LayerSteer.Cli;
 
 /// <summary>
-/// The seed's <c>generated_outputs</c> in one command line: two CSV files, reference and alignment texts, in place of scores.
-/// The index is built in a temporary folder and removed; `index` and `topic` keep theirs.
+/// The seed's <c>generated_outputs</c> in one command line: two CSV files, reference and alignment texts, in place of
+/// scores. The index is built in a temporary folder and removed; `index` and `topic` keep theirs.
 /// </summary>
 internal sealed class PipelineArguments
 {
@@ -16,7 +16,11 @@ internal sealed class PipelineArguments
         HelpName = "path",
     };
 
-    private readonly Option<string?> _align = new("--align") { Description = "The topic's texts; see --reference.", HelpName = "path" };
+    private readonly Option<string?> _align = new("--align")
+    {
+        Description = "The topic's texts; see --reference.",
+        HelpName = "path",
+    };
     private readonly Option<string?> _encoder = new("--encoder")
     {
         Description = "Folder of the sentence encoder; see --reference.",
@@ -37,7 +41,8 @@ internal sealed class PipelineArguments
 
         command.Validators.Add(result =>
         {
-            int given = new Option[] { _reference, _align, _encoder }.Count(option => result.GetResult(option) is not null);
+            int given =
+                new Option[] { _reference, _align, _encoder }.Count(option => result.GetResult(option) is not null);
             if (!required && given is 1 or 2)
             {
                 result.AddError("--reference, --align and --encoder belong together");
@@ -87,7 +92,8 @@ internal sealed class PipelineArguments
     }
 
     /// <summary>Scores the topic's texts.</summary>
-    public static ScoredTopic Score(ReferenceIndex index, SentenceEncoder encoder, TextTable alignment, CancellationToken cancellation) =>
+    public static ScoredTopic Score(
+        ReferenceIndex index, SentenceEncoder encoder, TextTable alignment, CancellationToken cancellation) =>
         TopicProfiler.Profile(
             Path.GetFileNameWithoutExtension(alignment.Source), index, encoder, alignment, cancellation: cancellation);
 }

@@ -3,7 +3,7 @@ using LayerSteer.Cli;
 
 using var cancellation = new CancellationTokenSource();
 
-// The first Ctrl-C (or request to end) asks; what is under way ends at its next safe point. The second ends the process.
+// The first Ctrl-C (or request to end) asks; what is under way ends at its next safe point. The second ends at once.
 void Ask(PosixSignalContext signal)
 {
     signal.Cancel = !cancellation.IsCancellationRequested;

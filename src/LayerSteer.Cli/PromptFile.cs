@@ -34,5 +34,7 @@ internal static class PromptFile
 
     /// <summary>Reads prompts: JSON by its extension, otherwise a CSV of texts.</summary>
     public static IReadOnlyList<string> Read(string path) =>
-        Path.GetExtension(path).Equals(".json", StringComparison.OrdinalIgnoreCase) ? ReadJson(path) : TextTable.Read(path).Texts;
+        Path.GetExtension(path).Equals(".json", StringComparison.OrdinalIgnoreCase)
+            ? ReadJson(path)
+            : TextTable.Read(path).Texts;
 }

@@ -6,7 +6,10 @@ namespace LayerSteer.Cli;
 /// <summary>The options that say how tokens are chosen and when to stop.</summary>
 internal sealed class SamplingArguments
 {
-    private readonly Option<bool> _greedy = new("--greedy") { Description = "Take the most likely token at each step (default)." };
+    private readonly Option<bool> _greedy = new("--greedy")
+    {
+        Description = "Take the most likely token at each step (default).",
+    };
     private readonly Option<double?> _temperature = ValueOptions.Number<double>(
         "--temperature",
         "Draw from softmax(logits / temperature).",
@@ -17,7 +20,10 @@ internal sealed class SamplingArguments
         "--top-k", "Draw among the k most likely tokens.", "a whole number from 1 on", k => k >= 1);
 
     private readonly Option<double?> _topP = ValueOptions.Number<double>(
-        "--top-p", "Draw among the tokens that together reach this probability.", "a number above 0 and at most 1", p => p is > 0 and <= 1);
+        "--top-p",
+        "Draw among the tokens that together reach this probability.",
+        "a number above 0 and at most 1",
+        p => p is > 0 and <= 1);
 
     private readonly Option<int?> _uniformTopK = ValueOptions.Number<int>(
         "--uniform-top-k",
@@ -26,14 +32,22 @@ internal sealed class SamplingArguments
         k => k >= 1);
 
     private readonly Option<int[]> _picks = ValueOptions.WholeNumbers(
-        "--picks", "Take the i-th best token at each step, such as 0,3,1; for parity with recorded runs.", "ranks from 0, such as 0,3,1");
+        "--picks",
+        "Take the i-th best token at each step, such as 0,3,1; for parity with recorded runs.",
+        "ranks from 0, such as 0,3,1");
 
     private readonly Option<ulong?> _seed = ValueOptions.Number<ulong>(
         "--seed", "Seed of the draws; recorded with the result. Default 0.", "a whole number from 0 on", _ => true);
 
     private readonly Option<int?> _maxNewTokens;
-    private readonly Option<string[]> _stop = new("--stop") { Description = "End before this text; may be given several times." };
-    private readonly Option<bool> _ignoreEos = new("--ignore-eos") { Description = "Go on after the end-of-text token." };
+    private readonly Option<string[]> _stop = new("--stop")
+    {
+        Description = "End before this text; may be given several times.",
+    };
+    private readonly Option<bool> _ignoreEos = new("--ignore-eos")
+    {
+        Description = "Go on after the end-of-text token.",
+    };
 
     private readonly int _tokens;
 
@@ -64,10 +78,13 @@ internal sealed class SamplingArguments
     public GenerationRequest Request(ParseResult parse, string prompt)
     {
         SamplerOptions sampling = Sampling(parse);
-        int tokens = parse.GetValue(_maxNewTokens) ?? (sampling.Kind == SamplingKind.Picks ? sampling.Picks.Count : _tokens);
+        int tokens =
+            parse.GetValue(_maxNewTokens) ?? (sampling.Kind == SamplingKind.Picks ? sampling.Picks.Count : _tokens);
         if (sampling.Kind == SamplingKind.Picks && tokens > sampling.Picks.Count)
         {
-            throw new UsageException($"--max-new-tokens is {tokens}, but --picks has only {sampling.Picks.Count}; give a pick for each token");
+            throw new UsageException(
+                $"--max-new-tokens is {tokens}, but --picks has only {sampling.Picks.Count}; "
+                + "give a pick for each token");
         }
 
         return new GenerationRequest
@@ -86,11 +103,12 @@ internal sealed class SamplingArguments
         int? topK = parse.GetValue(_topK);
         double? topP = parse.GetValue(_topP);
         bool draws = temperature is not null || topK is not null || topP is not null;
-        bool[] rules =
-            [parse.GetValue(_greedy), parse.GetValue(_uniformTopK) is not null, parse.GetValue(_picks) is { Length: > 0 }, draws];
+        bool uniform = parse.GetValue(_uniformTopK) is not null;
+        bool[] rules = [parse.GetValue(_greedy), uniform, parse.GetValue(_picks) is { Length: > 0 }, draws];
         if (rules.Count(given => given) > 1)
         {
-            throw new UsageException("give one of --greedy, --uniform-top-k, --picks, or --temperature with --top-k and --top-p");
+            throw new UsageException(
+                "give one of --greedy, --uniform-top-k, --picks, or --temperature with --top-k and --top-p");
         }
 
         ulong seed = parse.GetValue(_seed) ?? 0;

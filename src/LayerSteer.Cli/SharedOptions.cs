@@ -24,7 +24,8 @@ internal static class SharedOptions
     public static Option<string[]> Sae(bool required)
     {
         Option<string[]> sae = ValueOptions.Paths(
-            "--sae", "Autoencoder file, or the folder that holds it; several separated by commas, one a layer or one for all.");
+            "--sae",
+            "Autoencoder file, or the folder that holds it; several separated by commas, one a layer or one for all.");
         sae.Required = required;
         return sae;
     }
@@ -57,7 +58,8 @@ internal static class SharedOptions
     {
         if (saes.Length != 1 && saes.Length != layers.Length)
         {
-            throw new ArgumentException($"{saes.Length} autoencoders for {layers.Length} layers; expected one for all or one each");
+            throw new ArgumentException(
+                $"{saes.Length} autoencoders for {layers.Length} layers; expected one for all or one each");
         }
 
         HookKind kind = hook ?? HookKind.ResidualPost;

@@ -16,9 +16,14 @@ internal sealed class SteeringArguments
     private readonly Option<string[]> _scores =
         ValueOptions.Paths("--scores", "Scores in the seed's CSV layout; several separated by commas, one a layer.");
 
-    private readonly Option<string?> _topic = new("--topic") { Description = "Topic profile: a JSON file, or the name of a kept topic." };
+    private readonly Option<string?> _topic = new("--topic")
+    {
+        Description = "Topic profile: a JSON file, or the name of a kept topic.",
+    };
     private readonly Option<SteeringMethod?> _method = ValueOptions.Parsed(
-        "--method", $"One of {string.Join(", ", SteeringMethods.Names)}, in any case. Default: swap.", SteeringMethods.Parse);
+        "--method",
+        $"One of {string.Join(", ", SteeringMethods.Names)}, in any case. Default: swap.",
+        SteeringMethods.Parse);
 
     private readonly Option<SteeringMode?> _mode = SharedOptions.Mode(
         "corrected (default), or seed: the published formulas. It governs scoring and the edit.");
@@ -36,13 +41,17 @@ internal sealed class SteeringArguments
         ("drop", ErrorTerm.Drop));
 
     private readonly Option<PositionPolicy?> _positions = ValueOptions.Parsed(
-        "--positions", "all-but-special (default), all, prompt, generated, or FROM:TO. In seed mode all.", PositionPolicy.Parse);
+        "--positions",
+        "all-but-special (default), all, prompt, generated, or FROM:TO. In seed mode all.",
+        PositionPolicy.Parse);
 
     private readonly Option<float?> _clampAmount =
-        ValueOptions.Number<float>("--clamp-amount", "What clamp adds to a latent.", "a finite number", float.IsFinite, 10f);
+        ValueOptions.Number<float>(
+            "--clamp-amount", "What clamp adds to a latent.", "a finite number", float.IsFinite, 10f);
 
     private readonly Option<int?> _clampCount =
-        ValueOptions.Number<int>("--clamp-count", "How many latents clamp raises.", "a whole number from 1 on", count => count >= 1, 5);
+        ValueOptions.Number<int>(
+            "--clamp-count", "How many latents clamp raises.", "a whole number from 1 on", count => count >= 1, 5);
 
     private readonly Option<BosPolicy?> _bos = SharedOptions.Bos(
         "one: a BOS token in front of each prompt (default); none: no BOS.");
@@ -61,8 +70,8 @@ internal sealed class SteeringArguments
         _method.CompletionSources.Add([.. SteeringMethods.Names]);
         foreach (Option option in new Option[]
         {
-            _model, _sae, _layer, _hook, _scores, _topic, _method, _mode, _strength, _errorTerm, _positions, _clampAmount,
-            _clampCount, _bos, _threads,
+            _model, _sae, _layer, _hook, _scores, _topic, _method, _mode, _strength, _errorTerm, _positions,
+            _clampAmount, _clampCount, _bos, _threads,
         })
         {
             command.Options.Add(option);
@@ -74,7 +83,8 @@ internal sealed class SteeringArguments
     public int Threads(ParseResult parse) => SharedOptions.OrAll(parse.GetValue(_threads));
 
     /// <summary>Whether --scores or --topic is given.</summary>
-    public bool NamesScores(ParseResult parse) => parse.GetValue(_scores) is { Length: > 0 } || parse.GetValue(_topic) is not null;
+    public bool NamesScores(ParseResult parse) =>
+        parse.GetValue(_scores) is { Length: > 0 } || parse.GetValue(_topic) is not null;
 
     /// <summary>How to steer.</summary>
     /// <exception cref="UsageException">Options contradict each other, or one is missing.</exception>
@@ -83,7 +93,8 @@ internal sealed class SteeringArguments
         SteeringMode mode = parse.GetValue(_mode) ?? SteeringMode.Corrected;
         if (mode == SteeringMode.Seed && parse.GetValue(_strength) is not null)
         {
-            throw new UsageException("seed mode refuses --strength: it is the published formulas; use --mode corrected");
+            throw new UsageException(
+                "seed mode refuses --strength: it is the published formulas; use --mode corrected");
         }
 
         var options = new SteeringOptions
@@ -152,7 +163,10 @@ internal sealed class SteeringArguments
     }
 
     /// <summary>Whether a layer and an autoencoder are named.</summary>
-    private bool Names(ParseResult parse) => parse.GetValue(_layer) is { Length: > 0 } && parse.GetValue(_sae) is { Length: > 0 };
+    private bool Names(ParseResult parse) => parse.GetValue(_layer) is { Length: > 0 } && parse.GetValue(_sae) is
+    {
+        Length: > 0,
+    };
 
     private IReadOnlyList<(HookPoint Point, string Sae)> Sites(ParseResult parse) => Names(parse)
         ? SharedOptions.Sites(parse.GetValue(_layer)!, parse.GetValue(_sae)!, parse.GetValue(_hook))
@@ -169,7 +183,8 @@ internal sealed class SteeringArguments
 
         bool made = _pipeline?.IsGiven(parse) ?? false;
         int sources = (parse.GetValue(_scores) is { Length: > 0 } ? 1 : 0) + (parse.GetValue(_topic) is null ? 0 : 1);
-        string choice = _pipeline is null ? "--scores or --topic" : "--scores, --topic, or --reference with --align and --encoder";
+        string choice =
+            _pipeline is null ? "--scores or --topic" : "--scores, --topic, or --reference with --align and --encoder";
         if (sources > 1 || (sources > 0 && made && !_pipeline!.IsRequired))
         {
             throw new UsageException($"give only one of {choice}");

@@ -3,8 +3,8 @@ using System.Diagnostics;
 namespace LayerSteer.Cli;
 
 /// <summary>
-/// Measures work: first it is repeated until it is warm (the runtime has compiled it for good, caches are filled), then each
-/// measurement repeats it as often as it takes to be well above the clock's grain.
+/// Measures work: first it is repeated until it is warm (the runtime has compiled it for good, caches are filled), then
+/// each measurement repeats it as often as it takes to be well above the clock's grain.
 /// </summary>
 internal sealed class Stopclock(int repeats, CancellationToken cancellation)
 {
@@ -20,35 +20,48 @@ internal sealed class Stopclock(int repeats, CancellationToken cancellation)
     /// <returns>The time of one unit, a measurement for each item and repeat.</returns>
     public Timing Measure<T>(string key, string name, string unit, IReadOnlyList<T> items, Func<T, long> work)
     {
+        long[] units = new long[items.Count];
         int loops = Loops(() =>
         {
-            foreach (T item in items)
+            for (int i = 0; i < units.Length; i++)
             {
-                work(item);
+                units[i] = work(items[i]);
             }
         }, items.Count);
         var milliseconds = new List<double>();
         for (int repeat = 0; repeat < repeats; repeat++)
         {
-            foreach (T item in items)
+            // An item without units, such as a text of which no token is known, has no time a unit.
+            for (int i = 0; i < units.Length; i++)
             {
-                milliseconds.Add(OneUnit(() => work(item), loops));
+                if (units[i] > 0)
+                {
+                    T item = items[i];
+                    milliseconds.Add(OneUnit(() => work(item), loops));
+                }
             }
         }
 
-        return new Timing(key, name, unit, milliseconds);
+        return milliseconds.Count > 0
+            ? new Timing(key, name, unit, units.Sum(), milliseconds)
+            : throw new InvalidDataException($"the texts have no {unit} to measure {name} with");
     }
 
-    /// <summary>Measures two ways to do the same thing to the same items in turn, the one that comes first changing each time.</summary>
-    /// <returns>The times of one unit of both, paired.</returns>
-    public (double[] First, double[] Second) Compare<T>(IReadOnlyList<T> items, Func<T, long> first, Func<T, long> second)
+    /// <summary>
+    /// Measures two ways to do the same thing to the same items in turn, the one that comes first changing each time.
+    /// </summary>
+    /// <returns>The times of one unit of both, paired, and how many units all items have together in the second.</returns>
+    public (double[] First, double[] Second, long Units) Compare<T>(
+        IReadOnlyList<T> items, Func<T, long> first, Func<T, long> second)
     {
+        long units = 0;
         Loops(() =>
         {
+            units = 0;
             foreach (T item in items)
             {
                 first(item);
-                second(item);
+                units += second(item);
             }
         }, items.Count);
         var ofFirst = new List<double>();
@@ -66,7 +79,7 @@ internal sealed class Stopclock(int repeats, CancellationToken cancellation)
             }
         }
 
-        return ([.. ofFirst], [.. ofSecond]);
+        return ([.. ofFirst], [.. ofSecond], units);
     }
 
     /// <summary>Warms up; returns how often one item must be repeated to be measured well.</summary>

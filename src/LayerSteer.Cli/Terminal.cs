@@ -17,7 +17,10 @@ internal sealed record Terminal(TextWriter Out, IAnsiConsole Tables, IAnsiConsol
     /// <summary>A message is one line wherever it is read by a program.</summary>
     private const int UnlimitedWidth = 1 << 20;
 
-    private static readonly JsonSerializerOptions Json = new() { Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping };
+    private static readonly JsonSerializerOptions Json = new()
+    {
+        Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
+    };
 
     public static Terminal OfProcess()
     {
@@ -44,7 +47,8 @@ internal sealed record Terminal(TextWriter Out, IAnsiConsole Tables, IAnsiConsol
     public void Note(string text) => Notes.MarkupLine($"[grey]{Markup.Escape(text)}[/]");
 
     /// <summary>Why nothing came of it, on one line.</summary>
-    public void Fail(string message) => Notes.MarkupLine($"[red]error:[/] {Markup.Escape(message.ReplaceLineEndings(" "))}");
+    public void Fail(string message) =>
+        Notes.MarkupLine($"[red]error:[/] {Markup.Escape(message.ReplaceLineEndings(" "))}");
 
     /// <summary>Warns of a topic that its autoencoder cannot tell from others.</summary>
     public void WarnUnlessScored(TopicProfile profile)

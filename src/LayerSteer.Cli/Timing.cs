@@ -6,8 +6,9 @@ namespace LayerSteer.Cli;
 /// <param name="Key">Its name for programs.</param>
 /// <param name="Name">What was done.</param>
 /// <param name="Unit">What the time is for: "token".</param>
+/// <param name="Units">How many units all items have together.</param>
 /// <param name="Milliseconds">The time for one unit, a number a measurement; at least one.</param>
-internal sealed record Timing(string Key, string Name, string Unit, IReadOnlyList<double> Milliseconds)
+internal sealed record Timing(string Key, string Name, string Unit, long Units, IReadOnlyList<double> Milliseconds)
 {
     public int Count => Milliseconds.Count;
 
@@ -38,6 +39,7 @@ internal sealed record Timing(string Key, string Name, string Unit, IReadOnlyLis
     public JsonObject ToJson() => new()
     {
         ["per"] = Unit,
+        ["units"] = Units,
         ["mean_ms"] = Mean,
         ["half_width_ms"] = HalfWidth,
         ["sd_ms"] = StandardDeviation,

@@ -12,8 +12,8 @@ using Spectre.Console;
 namespace LayerSteer.Cli;
 
 /// <summary>
-/// `layersteer timing`: the seed's timing test, with models loaded once, real tokens counted, nothing written to files in
-/// the timed parts, and the cost of steering measured by taking turns.
+/// `layersteer timing`: the seed's timing test, with models loaded once, real tokens counted, nothing written to files
+/// in the timed parts, and the cost of steering measured by taking turns.
 /// </summary>
 internal static class TimingCommand
 {
@@ -22,7 +22,8 @@ internal static class TimingCommand
 
     public static Command Create(Terminal terminal)
     {
-        var command = new Command("timing", "Measure each stage, with its uncertainty, and what steering adds to a generated token.");
+        var command = new Command(
+            "timing", "Measure each stage, with its uncertainty, and what steering adds to a generated token.");
         Argument<string?> prompt = new("PROMPT")
         {
             Description = $"The text to continue. Default: the first {TokensOfPrompt} tokens of each reference text.",
@@ -35,7 +36,10 @@ internal static class TimingCommand
         Option<int?> repeats = ValueOptions.Number<int>(
             "--repeats", "How often each text is measured.", "a whole number from 1 on", n => n >= 1, 5);
         Option<int?> maxTexts = ValueOptions.Number<int>(
-            "--max-texts", "Use only the first texts of each file. Default: all.", "a whole number from 1 on", n => n >= 1);
+            "--max-texts",
+            "Use only the first texts of each file. Default: all.",
+            "a whole number from 1 on",
+            n => n >= 1);
         Option<bool> latex = new("--latex") { Description = "Print the values joined by '&', as the seed does." };
         Option<bool> json = SharedOptions.Json();
         foreach (Option option in new Option[] { repeats, maxTexts, latex, json })
@@ -48,7 +52,8 @@ internal static class TimingCommand
             SteeringOptions options = steering.Options(parse);
             if (options.IsIdentity)
             {
-                throw new UsageException("timing compares steering with none; --method orig and --strength 0 do not steer");
+                throw new UsageException(
+                    "timing compares steering with none; --method orig and --strength 0 do not steer");
             }
 
             if (parse.GetValue(latex) && parse.GetValue(json))
@@ -67,12 +72,22 @@ internal static class TimingCommand
             SteeringPlan plan = steering.NamesScores(parse)
                 ? steering.Plan(parse, terminal, steerer, options, cancellation)
                 : steerer.Plan(options, topic.Profile);
-            string[] prompts = parse.GetValue(prompt) is { } given ? [given] : [.. references.Texts.Select(text => Beginning(steerer, text))];
-            GenerationRequest[] requests = [.. prompts.Select(text => sampling.Request(parse, text) with { StopAtEos = false })];
+            string[] prompts = parse.GetValue(prompt) is { } given
+                ? [given]
+                : [.. references.Texts.Select(text => Beginning(steerer, text))];
+            GenerationRequest[] requests =
+                [.. prompts.Select(text => sampling.Request(parse, text) with { StopAtEos = false })];
             var run = new TimingRun(
-                steerer, plan, steering.Bos(parse), indexer, new TextEmbedder(encoder, options.Mode), index, topic.Alignment);
+                steerer,
+                plan,
+                steering.Bos(parse),
+                indexer,
+                new TextEmbedder(encoder, options.Mode),
+                index,
+                topic.Alignment);
             var clock = new Stopclock(parse.GetValue(repeats)!.Value, cancellation);
-            Timing[] timings = run.Measure(clock, [.. references.Texts, .. alignment.Texts], references.Texts, requests, cancellation);
+            Timing[] timings =
+                run.Measure(clock, [.. references.Texts, .. alignment.Texts], references.Texts, requests, cancellation);
             if (parse.GetValue(json))
             {
                 terminal.WriteJson(Value(timings, steerer, plan, encoder));
@@ -101,12 +116,15 @@ internal static class TimingCommand
     }
 
     private static string Interval(Timing timing, string plusMinus, string format) =>
-        timing.Mean.ToString(format, CultureInfo.InvariantCulture) + plusMinus + timing.HalfWidth.ToString(format, CultureInfo.InvariantCulture);
+        timing.Mean.ToString(format, CultureInfo.InvariantCulture) + plusMinus
+        + timing.HalfWidth.ToString(format, CultureInfo.InvariantCulture);
 
     private static void Show(Terminal terminal, Timing[] timings, Steerer steerer)
     {
         Table table = new Table().AddColumn("what").AddColumn(new TableColumn("ms: mean ± 1.96 sd/√n").RightAligned())
-            .AddColumn(new TableColumn("median").RightAligned()).AddColumn(new TableColumn("n").RightAligned()).AddColumn("per");
+            .AddColumn(new TableColumn("median").RightAligned())
+            .AddColumn(new TableColumn("n").RightAligned())
+            .AddColumn("per");
         foreach (Timing timing in timings)
         {
             table.AddRow(
@@ -119,10 +137,12 @@ internal static class TimingCommand
 
         terminal.Tables.Write(table);
         ArchitectureSpec spec = steerer.Decoder.Spec;
+        IEnumerable<string> sites = steerer.Sites.Select(
+            site => $"{site.Point}: {site.Autoencoder.DSae} latents, {site.Autoencoder.Activation}");
         terminal.Note(
             $"{spec.Family}, {spec.NLayers} layers, width {spec.DModel}, vocabulary {spec.Vocabulary}; "
-            + $"{string.Join(", ", steerer.Sites.Select(site => $"{site.Point}: {site.Autoencoder.DSae} latents, {site.Autoencoder.Activation}"))}; "
-            + $"{steerer.Decoder.Pool.Threads} of {Environment.ProcessorCount} threads, {WorkerPool.VectorBits}-bit vectors, {RuntimeInformation.FrameworkDescription}");
+            + $"{string.Join(", ", sites)}; {steerer.Decoder.Pool.Threads} of {Environment.ProcessorCount} threads, "
+            + $"{WorkerPool.VectorBits}-bit vectors, {RuntimeInformation.FrameworkDescription}");
     }
 
     private static JsonObject Value(Timing[] timings, Steerer steerer, SteeringPlan plan, SentenceEncoder encoder)

@@ -16,8 +16,10 @@ internal sealed class TimingRun(
     float[] alignment)
 {
     /// <summary>
-    /// The seed's timings: embedding (word pieces of the encoder), latents (tokens to the layer and through the autoencoder),
-    /// distance and score (reference prompts); then generation without and with steering, and the difference (generated tokens).
+    /// The seed's timings: embedding (word pieces of the encoder), latents (tokens to the layer and through the
+    /// autoencoder),
+    /// distance and score (reference prompts); then generation without and with steering, and the difference (generated
+    /// tokens).
     /// </summary>
     public Timing[] Measure(
         Stopclock clock,
@@ -29,7 +31,8 @@ internal sealed class TimingRun(
         using DecoderRun run = steerer.Decoder.CreateRun();
         using var plain = new Generator(steerer.Decoder, steerer.Tokenizer, null, bos);
         using var steered = new Generator(steerer.Decoder, steerer.Tokenizer, plan, bos);
-        Dictionary<string, int> pieces = embedded.Distinct().ToDictionary(text => text, text => embedder.Windows(text).Sum(w => w.Length));
+        Dictionary<string, int> pieces =
+            embedded.Distinct().ToDictionary(text => text, text => embedder.Windows(text).Sum(w => w.Length));
         Timing embedding = clock.Measure("embedding", "embedding", "word piece", embedded, text =>
         {
             embedder.Embed([text], cancellation);
@@ -41,7 +44,8 @@ internal sealed class TimingRun(
         var scorer = new FeatureScorer(index);
         double[] squared = scorer.SquaredDistances(alignment);
         int windows = alignment.Length / index.Manifest.DEmbedding;
-        Timing distance = clock.Measure("distance", "distance", "reference prompt", [0], _ => scorer.SquaredDistances(alignment).Length);
+        Timing distance = clock.Measure(
+            "distance", "distance", "reference prompt", [0], _ => scorer.SquaredDistances(alignment).Length);
         Timing score = clock.Measure("score", "score", "reference prompt", [0], _ =>
         {
             // The constructor adds up what does not depend on the topic; the seed does that for each topic.
@@ -50,20 +54,21 @@ internal sealed class TimingRun(
         });
 
         string method = SteeringMethods.NameOf(plan.Options.Method);
-        (double[] unsteered, double[] withSteering) = clock.Compare(
+        (double[] unsteered, double[] withSteering, long tokens) = clock.Compare(
             requests,
             request => plain.Generate(request, null, cancellation).Ids.Length,
             request => steered.Generate(request, null, cancellation).Ids.Length);
         const string Unit = "generated token";
+        double[] added = [.. withSteering.Zip(unsteered, (with, without) => with - without)];
         return
         [
             embedding,
             latents,
             distance,
             score,
-            new Timing("generation", $"generation {method}", Unit, withSteering),
-            new Timing("generation_orig", "generation orig", Unit, unsteered),
-            new Timing("steering", $"{method} minus orig", Unit, [.. withSteering.Zip(unsteered, (with, without) => with - without)]),
+            new Timing("generation", $"generation {method}", Unit, tokens, withSteering),
+            new Timing("generation_orig", "generation orig", Unit, tokens, unsteered),
+            new Timing("steering", $"{method} minus orig", Unit, tokens, added),
         ];
     }
 }

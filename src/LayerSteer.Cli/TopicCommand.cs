@@ -8,13 +8,16 @@ using Spectre.Console;
 
 namespace LayerSteer.Cli;
 
-/// <summary>`layersteer topic`: from a topic's texts and an index to scores; `topic list` shows the named ones.</summary>
+/// <summary>
+/// `layersteer topic`: from a topic's texts and an index to scores; `topic list` shows the named ones.
+/// </summary>
 internal static class TopicCommand
 {
     public static Command Create(Terminal terminal)
     {
         Option<string> index = ValueOptions.RequiredPath("--index", "Folder of the reference index.");
-        Option<string> align = ValueOptions.RequiredPath("--align", "The topic's texts: a CSV with header ',0', or JSON.");
+        Option<string> align =
+            ValueOptions.RequiredPath("--align", "The topic's texts: a CSV with header ',0', or JSON.");
         Option<string?> encoder = new("--encoder")
         {
             Description = "Folder of the sentence encoder. Default: the one the index names.",
@@ -26,19 +29,40 @@ internal static class TopicCommand
             ("avg", SummaryKind.Average),
             ("max", SummaryKind.Maximum),
             ("counts", SummaryKind.Counts));
-        Option<SteeringMode?> mode = SharedOptions.Mode("corrected or seed; must be the index's. Default: the index's.");
-        Option<string?> name = new("--name") { Description = "Name of the topic; it is kept in the user's data folder and --topic finds it." };
-        Option<string?> output = new("--out", "-o") { Description = "Write the topic profile to this JSON file.", HelpName = "path" };
-        Option<string?> scores = new("--scores-out") { Description = "Write the scores in the seed's CSV layout.", HelpName = "path" };
-        Option<string?> dump = new("--dump") { Description = "Write the arrays of scoring to this .npz.", HelpName = "path" };
-        Option<string?> csv = new("--csv") { Description = "Write the seed's D_align_embeds.csv into this folder.", HelpName = "path" };
+        Option<SteeringMode?> mode =
+            SharedOptions.Mode("corrected or seed; must be the index's. Default: the index's.");
+        Option<string?> name = new("--name")
+        {
+            Description = "Name of the topic; it is kept in the user's data folder and --topic finds it.",
+        };
+        Option<string?> output = new("--out", "-o")
+        {
+            Description = "Write the topic profile to this JSON file.",
+            HelpName = "path",
+        };
+        Option<string?> scores = new("--scores-out")
+        {
+            Description = "Write the scores in the seed's CSV layout.",
+            HelpName = "path",
+        };
+        Option<string?> dump = new("--dump")
+        {
+            Description = "Write the arrays of scoring to this .npz.",
+            HelpName = "path",
+        };
+        Option<string?> csv = new("--csv")
+        {
+            Description = "Write the seed's D_align_embeds.csv into this folder.",
+            HelpName = "path",
+        };
         Option<bool> publishedBug = new("--published-bug")
         {
             Description = "Repeat the seed's defect: one latent without support makes every score 0.",
         };
         Option<int?> threads = SharedOptions.Threads();
         Option<bool> json = SharedOptions.Json();
-        var command = new Command("topic", "Score every latent of an index by how near the topic the prompts lie that fire it.")
+        var command =
+            new Command("topic", "Score every latent of an index by how near the topic the prompts lie that fire it.")
         {
             index, align, encoder, summary, mode, name, output, scores, dump, csv, publishedBug, threads, json,
         };
@@ -51,13 +75,15 @@ internal static class TopicCommand
             if (parse.GetValue(mode) is { } wanted && wanted != manifest.Mode)
             {
                 throw new ArgumentException(
-                    $"'{references.Folder}' was built with mode {Lower(manifest.Mode)}, but --mode is {Lower(wanted)}; build an index with that mode");
+                    $"'{references.Folder}' was built with mode {Lower(manifest.Mode)}, but --mode is {Lower(wanted)}; "
+                    + "build an index with that mode");
             }
 
             string path = parse.GetRequiredValue(align);
             TextTable texts = TextTable.Read(path);
             using var pool = new WorkerPool(SharedOptions.OrAll(parse.GetValue(threads)));
-            using SentenceEncoder sentences = SentenceEncoder.Load(parse.GetValue(encoder) ?? manifest.Encoder.Path, pool);
+            using SentenceEncoder sentences =
+                SentenceEncoder.Load(parse.GetValue(encoder) ?? manifest.Encoder.Path, pool);
             ScoredTopic topic = TopicProfiler.Profile(
                 parse.GetValue(name) ?? Path.GetFileNameWithoutExtension(path),
                 references,
@@ -75,7 +101,8 @@ internal static class TopicCommand
             if (parse.GetValue(csv) is { } directory)
             {
                 Directory.CreateDirectory(directory);
-                SeedCsv.Write(Path.Combine(directory, SeedCsv.AlignmentEmbeddings), topic.Alignment, manifest.DEmbedding);
+                SeedCsv.Write(
+                    Path.Combine(directory, SeedCsv.AlignmentEmbeddings), topic.Alignment, manifest.DEmbedding);
             }
 
             Show(terminal, topic, parse.GetValue(json));
@@ -109,7 +136,8 @@ internal static class TopicCommand
                 return 0;
             }
 
-            Table table = new Table().AddColumns("topic", "layer", "mode", "verdict").AddColumn(new TableColumn("scored").RightAligned())
+            Table table = new Table().AddColumns("topic", "layer", "mode", "verdict")
+                .AddColumn(new TableColumn("scored").RightAligned())
                 .AddColumn("file");
             foreach ((string name, string path) in topics)
             {
@@ -174,7 +202,8 @@ internal static class TopicCommand
 
         Table table = new Table().HideHeaders().AddColumn("what").AddColumn("value");
         table.Title = new TableTitle(Markup.Escape($"topic {profile.Name}"));
-        string verdict = Markup.Escape(profile.Verdict + string.Concat(profile.Reasons.Select(reason => $": {reason}")));
+        string verdict =
+            Markup.Escape(profile.Verdict + string.Concat(profile.Reasons.Select(reason => $": {reason}")));
         table.AddRow("verdict", profile.Verdict == TopicProfile.Scored ? $"[green]{verdict}[/]" : $"[red]{verdict}[/]");
         table.AddRow("coverage", string.Create(CultureInfo.InvariantCulture, $"{profile.Coverage:P2}"));
         table.AddRow("latents", $"{scores.ScoredCount} scored, {scores.UnsupportedCount} unsupported");
@@ -182,7 +211,8 @@ internal static class TopicCommand
         table.AddRow("nearest, farthest prompt", string.Create(
             CultureInfo.InvariantCulture, $"{profile.MinDistance.Min:F3}, {profile.MinDistance.Max:F3}"));
         table.AddRow("best latents", string.Join(", ", top.Select(latent => string.Create(
-            CultureInfo.InvariantCulture, $"{latent} ({scores.Values[latent]:F3}, {topic.Scoring.Support[latent]} prompts)"))));
+            CultureInfo.InvariantCulture,
+            $"{latent} ({scores.Values[latent]:F3}, {topic.Scoring.Support[latent]} prompts)"))));
         terminal.Tables.Write(table);
     }
 

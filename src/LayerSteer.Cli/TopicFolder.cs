@@ -8,7 +8,9 @@ internal static class TopicFolder
 {
     private const string Extension = ".json";
 
-    /// <summary>All named topics with their files; the user's own come first and hide shipped ones of the same name.</summary>
+    /// <summary>
+    /// All named topics with their files; the user's own come first and hide shipped ones of the same name.
+    /// </summary>
     public static IReadOnlyDictionary<string, string> All()
     {
         var topics = new SortedDictionary<string, string>(StringComparer.Ordinal);
@@ -26,9 +28,11 @@ internal static class TopicFolder
     /// <summary>Where a topic of the user's own is kept.</summary>
     public static string PathOf(string name)
     {
-        if (name.Length == 0 || name != Path.GetFileName(name) || name.StartsWith('.') || name.AsSpan().ContainsAny('/', '\\', ':'))
+        if (name.Length == 0 || name != Path.GetFileName(name) || name.StartsWith('.')
+            || name.AsSpan().ContainsAny('/', '\\', ':'))
         {
-            throw new ArgumentException($"'{name}' cannot name a topic; expected letters, digits, '-', '_', '.' or spaces");
+            throw new ArgumentException(
+                $"'{name}' cannot name a topic; expected letters, digits, '-', '_', '.' or spaces");
         }
 
         Directory.CreateDirectory(UserFolders.Topics);
@@ -49,7 +53,9 @@ internal static class TopicFolder
             return TopicProfile.Read(path);
         }
 
-        string known = topics.Count == 0 ? "there are no named topics" : $"named topics are {string.Join(", ", topics.Keys.Take(12))}";
+        string known = topics.Count == 0
+            ? "there are no named topics"
+            : $"named topics are {string.Join(", ", topics.Keys.Take(12))}";
         throw new InvalidDataException($"'{nameOrPath}': no such topic file; {known}");
     }
 

@@ -12,7 +12,8 @@ internal static class TraceCommand
 {
     public static Command Create(Terminal terminal)
     {
-        var command = new Command("trace", "Run prompts and write tokens, residuals, pre-activations, latents and logits.");
+        var command =
+            new Command("trace", "Run prompts and write tokens, residuals, pre-activations, latents and logits.");
         var steering = new SteeringArguments(command);
         Option<string> prompts = ValueOptions.RequiredPath("--prompts", "A JSON list of strings, or a CSV of texts.");
         Option<string> output = ValueOptions.RequiredPath("--out", "The file to write: .npz or .safetensors.", "-o");
@@ -30,7 +31,8 @@ internal static class TraceCommand
         {
             if (result.Tokens.Count == 1 && Path.GetExtension(result.Tokens[0].Value) is not (".npz" or ".safetensors"))
             {
-                result.AddError($"--out is '{result.Tokens[0].Value}', expected a name that ends in .npz or .safetensors");
+                result.AddError(
+                    $"--out is '{result.Tokens[0].Value}', expected a name that ends in .npz or .safetensors");
             }
         });
         command.SetAction((parse, cancellation) =>
@@ -38,7 +40,8 @@ internal static class TraceCommand
             SteeringOptions options = steering.Options(parse);
             if (parse.GetValue(csv) is not null && options.IsIdentity)
             {
-                throw new UsageException("--csv writes the latents that a method decodes; orig and strength 0 decode none");
+                throw new UsageException(
+                    "--csv writes the latents that a method decodes; orig and strength 0 decode none");
             }
 
             string path = parse.GetRequiredValue(output);
@@ -49,7 +52,9 @@ internal static class TraceCommand
             SteeringPlan plan = steering.Plan(parse, terminal, steerer, options, cancellation);
             int[] prefix = steering.Bos(parse).Prefix(steerer.Decoder.Spec, steerer.Tokenizer);
             int[][] ids = [.. texts.Select((text, i) => Cut(terminal, steerer, prefix, text, i))];
-            using (Tracer tracer = new(steerer.Decoder, [.. steerer.Sites.Select(site => (site.Point, site.Autoencoder))], plan))
+            using (
+                Tracer tracer =
+                    new(steerer.Decoder, [.. steerer.Sites.Select(site => (site.Point, site.Autoencoder))], plan))
             using (TensorWriter writer = Writer(path))
             {
                 for (int i = 0; i < ids.Length; i++)
@@ -95,7 +100,8 @@ internal static class TraceCommand
             return ids;
         }
 
-        terminal.Warn($"prompt {index} has {ids.Length} tokens; the first {context} are kept, which is the model's context");
+        terminal.Warn(
+            $"prompt {index} has {ids.Length} tokens; the first {context} are kept, which is the model's context");
         return ids[..context];
     }
 

@@ -5,8 +5,8 @@ using System.Numerics;
 namespace LayerSteer.Cli;
 
 /// <summary>
-/// Options whose values are read by us, so that a wrong one is refused while parsing, with a line that says what was found
-/// and what is expected. The values are null where the option is not given and has no default.
+/// Options whose values are read by us, so that a wrong one is refused while parsing, with a line that says what was
+/// found and what is expected. The values are null where the option is not given and has no default.
 /// </summary>
 internal static class ValueOptions
 {
@@ -38,7 +38,8 @@ internal static class ValueOptions
     /// <param name="fallback">The default; shown by --help.</param>
     /// <param name="aliases">Other names.</param>
     public static Option<T?> Number<T>(
-        string name, string description, string expected, Func<T, bool> accepts, T? fallback = null, params string[] aliases)
+        string name, string description, string expected, Func<T, bool> accepts, T? fallback =
+            null, params string[] aliases)
         where T : struct, INumberBase<T>
     {
         Option<T?> option = Parsed(
@@ -65,7 +66,9 @@ internal static class ValueOptions
         Option<T?> option = Parsed(name, description, text =>
         {
             int at = Array.FindIndex(names, known => known.Equals(text, StringComparison.OrdinalIgnoreCase));
-            return at >= 0 ? values[at].Value : throw new ArgumentException($"{name} is '{text}'; there are {string.Join(", ", names)}");
+            return at >= 0
+                ? values[at].Value
+                : throw new ArgumentException($"{name} is '{text}'; there are {string.Join(", ", names)}");
         });
         option.HelpName = string.Join('|', names);
         option.CompletionSources.Clear();
@@ -74,30 +77,34 @@ internal static class ValueOptions
     }
 
     /// <summary>Numbers separated by commas; the option may also be given several times.</summary>
-    public static Option<int[]> WholeNumbers(string name, string description, string expected, params string[] aliases) => new(name, aliases)
-    {
-        Description = description,
-        HelpName = "n,n,…",
-        Arity = ArgumentArity.OneOrMore,
-        CustomParser = result =>
+    public static Option<int[]> WholeNumbers(
+        string name, string description, string expected, params string[] aliases) => new(name, aliases)
         {
-            var numbers = new List<int>();
-            foreach (string part in result.Tokens.SelectMany(token => token.Value.Split(',')))
+            Description = description,
+            HelpName = "n,n,…",
+            Arity = ArgumentArity.OneOrMore,
+            CustomParser = result =>
             {
-                if (!int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int number))
+                var numbers = new List<int>();
+                foreach (string part in result.Tokens.SelectMany(token => token.Value.Split(',')))
                 {
-                    result.AddError($"{name} is '{string.Join(',', result.Tokens.Select(token => token.Value))}', expected {expected}");
-                    return [];
+                    if (!int.TryParse(part, NumberStyles.None, CultureInfo.InvariantCulture, out int number))
+                    {
+                        string given = string.Join(',', result.Tokens.Select(token => token.Value));
+                        result.AddError($"{name} is '{given}', expected {expected}");
+                        return [];
+                    }
+
+                    numbers.Add(number);
                 }
 
-                numbers.Add(number);
-            }
+                return [.. numbers];
+            },
+        };
 
-            return [.. numbers];
-        },
-    };
-
-    /// <summary>Paths separated by commas; the option may also be given several times. A path that exists is not split.</summary>
+    /// <summary>
+    /// Paths separated by commas; the option may also be given several times. A path that exists is not split.
+    /// </summary>
     public static Option<string[]> Paths(string name, string description) => new(name)
     {
         Description = description,
@@ -112,10 +119,11 @@ internal static class ValueOptions
     };
 
     /// <summary>A path that must be given.</summary>
-    public static Option<string> RequiredPath(string name, string description, params string[] aliases) => new(name, aliases)
-    {
-        Description = description,
-        HelpName = "path",
-        Required = true,
-    };
+    public static Option<string> RequiredPath(
+        string name, string description, params string[] aliases) => new(name, aliases)
+        {
+            Description = description,
+            HelpName = "path",
+            Required = true,
+        };
 }

@@ -11,7 +11,8 @@ internal static class CliCase
     public static string[] Steered(this GoldenCase golden, int? layer = null) =>
         ["--model", golden.Model, "--sae", golden.Sae, "--layer", $"{layer ?? golden.Layer}"];
 
-    public static string[] WithScores(this GoldenCase golden, int? layer = null) => [.. golden.Steered(layer), "--scores", golden.Scores];
+    public static string[] WithScores(this GoldenCase golden, int? layer = null) =>
+        [.. golden.Steered(layer), "--scores", golden.Scores];
 
     public static string References(this GoldenCase golden) => Path.Combine(golden.Folder, "d_ref.csv");
 
@@ -22,8 +23,10 @@ internal static class CliCase
 
     public static string[] Index(this GoldenCase golden, string output, string mode = "seed") =>
     [
-        "index", .. golden.Steered(), "--encoder", golden.Encoder, "--reference", golden.References(), "--mode", mode, "--out", output,
+        "index", .. golden.Steered(), "--encoder", golden.Encoder, "--reference", golden.References(), "--mode", mode,
+        "--out", output,
     ];
 
-    public static string[] Topic(this GoldenCase golden, string index) => ["topic", "--index", index, "--align", golden.Alignment()];
+    public static string[] Topic(this GoldenCase golden, string index) =>
+        ["topic", "--index", index, "--align", golden.Alignment()];
 }

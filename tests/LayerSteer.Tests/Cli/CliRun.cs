@@ -64,5 +64,6 @@ internal sealed record CliRun(int Code, string Out, string Notes)
     }
 
     private IEnumerable<string> Lines(string prefix) => Notes.Split('\n')
-        .Where(line => line.StartsWith(prefix, StringComparison.Ordinal)).Select(line => line[prefix.Length..].TrimEnd());
+        .Where(line => line.StartsWith(prefix, StringComparison.Ordinal))
+        .Select(line => line[prefix.Length..].TrimEnd());
 }

@@ -22,7 +22,8 @@ internal static class CsvLayout
                 bool close = wanted[row][column].Length == 0
                     ? found[row][column].Length == 0
                     : Math.Abs(Number(wanted[row][column]) - Number(found[row][column])) <= tolerance;
-                Assert.True(close, $"row {row} column {column}: expected {wanted[row][column]}, found {found[row][column]}");
+                Assert.True(
+                    close, $"row {row} column {column}: expected {wanted[row][column]}, found {found[row][column]}");
             }
         }
     }

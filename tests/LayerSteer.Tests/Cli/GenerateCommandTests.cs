@@ -20,7 +20,8 @@ public class GenerateCommandTests
         {
             int[] expected = GoldenCase.Ints(method.Value);
             CliRun run = await CliRun.Of(Generate(
-                golden.Prompts[prompt], golden.WithScores(), "--method", method.Name, "--mode", "seed", "--greedy", "-n", $"{expected.Length}", "--json"));
+                golden.Prompts[prompt], golden.WithScores(), "--method", method.Name, "--mode", "seed", "--greedy",
+                "-n", $"{expected.Length}", "--json"));
             Assert.Equal(expected, GoldenCase.Ints(run.Json.GetProperty("ids")));
             Assert.Equal(golden.TokensWithBos(prompt), GoldenCase.Ints(run.Json.GetProperty("prompt_ids")));
         }
@@ -34,10 +35,12 @@ public class GenerateCommandTests
         JsonElement generation = golden.Json.GetProperty("generation");
         string prompt = golden.Prompts[generation.GetProperty("prompt_index").GetInt32()];
         string picks = string.Join(',', GoldenCase.Ints(generation.GetProperty("picks")));
-        foreach (JsonProperty method in generation.EnumerateObject().Where(p => p.Value.ValueKind == JsonValueKind.Object))
+        foreach (
+            JsonProperty method in generation.EnumerateObject().Where(p => p.Value.ValueKind == JsonValueKind.Object))
         {
             CliRun run = await CliRun.Of(Generate(
-                prompt, golden.WithScores(), "--method", method.Name, "--mode", "seed", "--picks", picks, "--published-loop", "generate", "--json"));
+                prompt, golden.WithScores(), "--method", method.Name, "--mode", "seed", "--picks", picks,
+                "--published-loop", "generate", "--json"));
             CompareSteps(method.Value, run.Json);
         }
     }
@@ -52,11 +55,14 @@ public class GenerateCommandTests
         int layer = demo.GetProperty("layer").GetInt32();
         foreach (JsonElement recorded in demo.GetProperty("runs").EnumerateArray())
         {
-            string picks = string.Join(',', recorded.GetProperty("steps").EnumerateArray().Select(step => step.GetProperty("pick").GetInt32()));
+            string picks = string.Join(
+                ',',
+                recorded.GetProperty("steps").EnumerateArray().Select(step => step.GetProperty("pick").GetInt32()));
             CliRun run = await CliRun.Of(Generate(
                 prompt,
                 golden.WithScores(layer),
-                "--method", recorded.GetProperty("method").GetString()!, "--mode", "seed", "--picks", picks, "--published-loop", "demo", "--json"));
+                "--method", recorded.GetProperty("method").GetString()!, "--mode", "seed", "--picks", picks,
+                "--published-loop", "demo", "--json"));
             CompareSteps(recorded, run.Json);
         }
     }
@@ -66,19 +72,21 @@ public class GenerateCommandTests
     {
         using GoldenCase golden = GoldenCase.Open("gpt2-topk");
         string file = Path.Combine(golden.Folder, "prompts.json");
-        foreach (string[] rule in new string[][] { ["--greedy"], ["--temperature", "1.3", "--top-k", "40", "--seed", "7"] })
+        foreach (
+            string[] rule in new string[][] { ["--greedy"], ["--temperature", "1.3", "--top-k", "40", "--seed", "7"] })
         {
             string[] common = [.. golden.WithScores(), .. rule, "-n", "6", "--json"];
-            JsonElement[] together =
-                [.. (await CliRun.Of(["generate", "--prompts", file, .. common])).Json.GetProperty("results").EnumerateArray()];
-            JsonElement[] oneThread =
-                [.. (await CliRun.Of(["generate", "--prompts", file, .. common, "--threads", "1"])).Json.GetProperty("results").EnumerateArray()];
-            Assert.Equal(golden.Prompts.Length, together.Length);
-            for (int i = 0; i < together.Length; i++)
+            CliRun many = await CliRun.Of(["generate", "--prompts", file, .. common]);
+            CliRun oneThread = await CliRun.Of(["generate", "--prompts", file, .. common, "--threads", "1"]);
+            JsonElement together = many.Json.GetProperty("results");
+            JsonElement alike = oneThread.Json.GetProperty("results");
+            Assert.Equal(golden.Prompts.Length, together.GetArrayLength());
+            for (int i = 0; i < golden.Prompts.Length; i++)
             {
-                int[] alone = GoldenCase.Ints((await CliRun.Of(["generate", golden.Prompts[i], .. common])).Json.GetProperty("ids"));
-                Assert.Equal(alone, GoldenCase.Ints(together[i].GetProperty("ids")));
-                Assert.Equal(alone, GoldenCase.Ints(oneThread[i].GetProperty("ids")));
+                CliRun alone = await CliRun.Of(["generate", golden.Prompts[i], .. common]);
+                int[] ids = GoldenCase.Ints(alone.Json.GetProperty("ids"));
+                Assert.Equal(ids, GoldenCase.Ints(together[i].GetProperty("ids")));
+                Assert.Equal(ids, GoldenCase.Ints(alike[i].GetProperty("ids")));
             }
         }
     }
@@ -94,7 +102,8 @@ public class GenerateCommandTests
         JsonElement result = Assert.Single(run.Json.GetProperty("results").EnumerateArray());
         Assert.Equal("context_full", result.GetProperty("stop_reason").GetString());
         Assert.Equal(
-            golden.Context, result.GetProperty("prompt_ids").GetArrayLength() + result.GetProperty("ids").GetArrayLength());
+            golden.Context,
+            result.GetProperty("prompt_ids").GetArrayLength() + result.GetProperty("ids").GetArrayLength());
     }
 
     [Theory]
@@ -124,8 +133,11 @@ public class GenerateCommandTests
     public async Task Compare_prints_both_and_the_unsteered_one_is_orig()
     {
         using GoldenCase golden = GoldenCase.Open("gpt2-topk");
-        CliRun run = await CliRun.Of(Generate(golden.Prompts[1], golden.WithScores(), "-n", "8", "--compare", "--json"));
-        Assert.Equal(await Ids(golden, "--method", "orig"), GoldenCase.Ints(run.Json.GetProperty("unsteered").GetProperty("ids")));
+        CliRun run =
+            await CliRun.Of(Generate(golden.Prompts[1], golden.WithScores(), "-n", "8", "--compare", "--json"));
+        Assert.Equal(
+            await Ids(golden, "--method", "orig"),
+            GoldenCase.Ints(run.Json.GetProperty("unsteered").GetProperty("ids")));
         Assert.Equal(await Ids(golden), GoldenCase.Ints(run.Json.GetProperty("ids")));
         CliRun table = await CliRun.Done(Generate(golden.Prompts[1], golden.WithScores(), "-n", "8", "--compare"));
         Assert.Contains("unsteered", table.Out, StringComparison.Ordinal);
@@ -137,8 +149,10 @@ public class GenerateCommandTests
         using GoldenCase golden = GoldenCase.Open("gpt2-topk");
         string scores = Path.Combine(golden.Folder, "scores_with_gaps.csv");
         int gaps = golden.Json.GetProperty("gaps").GetProperty("gap_features").GetArrayLength();
-        CliRun run = await CliRun.Done(Generate("Hello", [.. golden.Steered(), "--scores", scores], "-n", "2", "--json"));
-        Assert.Contains($"'{scores}': {512 - gaps} latents scored, {gaps} unsupported", run.Notes, StringComparison.Ordinal);
+        CliRun run =
+            await CliRun.Done(Generate("Hello", [.. golden.Steered(), "--scores", scores], "-n", "2", "--json"));
+        Assert.Contains(
+            $"'{scores}': {512 - gaps} latents scored, {gaps} unsupported", run.Notes, StringComparison.Ordinal);
     }
 
     [Theory]
@@ -151,7 +165,8 @@ public class GenerateCommandTests
         await CliRun.Done(golden.Index(folder.File("index"), mode));
         await CliRun.Done([.. golden.Topic(folder.File("index")), "--out", folder.File("topic.json")]);
         string[] common = ["--mode", mode, "-n", "6", "--json"];
-        CliRun steps = await CliRun.Of(Generate("The doctor", [.. golden.Steered(), "--topic", folder.File("topic.json")], common));
+        CliRun steps = await CliRun.Of(
+            Generate("The doctor", [.. golden.Steered(), "--topic", folder.File("topic.json")], common));
         CliRun direct = await CliRun.Of(Generate("The doctor", [.. golden.Steered(), .. golden.Texts()], common));
         Assert.Equal(GoldenCase.Ints(steps.Json.GetProperty("ids")), GoldenCase.Ints(direct.Json.GetProperty("ids")));
     }
@@ -161,7 +176,8 @@ public class GenerateCommandTests
     {
         using GoldenCase golden = GoldenCase.Open("gpt2-topk");
         JsonElement json = (await CliRun.Of(Generate(
-            "The doctor", golden.WithScores(), "--uniform-top-k", "5", "--seed", "11", "-n", "3", "--positions", "2:", "--json"))).Json;
+            "The doctor", golden.WithScores(), "--uniform-top-k", "5", "--seed", "11", "-n", "3", "--positions", "2:",
+            "--json"))).Json;
         JsonElement steering = json.GetProperty("steering");
         Assert.Equal(11UL, json.GetProperty("seed").GetUInt64());
         Assert.Equal("one", json.GetProperty("bos").GetString());
@@ -169,14 +185,20 @@ public class GenerateCommandTests
         Assert.Equal("corrected", steering.GetProperty("mode").GetString());
         Assert.Equal("keep", steering.GetProperty("error_term").GetString());
         Assert.Equal("2:", steering.GetProperty("positions").GetString());
-        Assert.Equal("blocks.2.hook_resid_post", Assert.Single(steering.GetProperty("hook_points").EnumerateArray()).GetString());
+        Assert.Equal(
+            "blocks.2.hook_resid_post",
+            Assert.Single(steering.GetProperty("hook_points").EnumerateArray()).GetString());
         Assert.Equal(64, steering.GetProperty("digests").GetProperty("model").GetString()!.Length);
     }
 
-    private static string[] Generate(string prompt, string[] steering, params string[] more) => ["generate", prompt, .. steering, .. more];
+    private static string[] Generate(string prompt, string[] steering, params string[] more) =>
+        ["generate", prompt, .. steering, .. more];
 
-    private static async Task<int[]> Ids(GoldenCase golden, params string[] more) => GoldenCase.Ints(
-        (await CliRun.Of(Generate(golden.Prompts[1], golden.WithScores(), [.. more, "-n", "8", "--json"]))).Json.GetProperty("ids"));
+    private static async Task<int[]> Ids(GoldenCase golden, params string[] more)
+    {
+        CliRun run = await CliRun.Of(Generate(golden.Prompts[1], golden.WithScores(), [.. more, "-n", "8", "--json"]));
+        return GoldenCase.Ints(run.Json.GetProperty("ids"));
+    }
 
     private static void CompareSteps(JsonElement expected, JsonElement found)
     {

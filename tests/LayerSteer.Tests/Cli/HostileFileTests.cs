@@ -7,7 +7,9 @@ using static LayerSteer.Tests.Formats.TempFolder;
 
 namespace LayerSteer.Tests.Cli;
 
-/// <summary>Bad files of models, autoencoders and scores: one line that names them, exit code 2, nothing left behind.</summary>
+/// <summary>
+/// Bad files of models, autoencoders and scores: one line that names them, exit code 2, nothing left behind.
+/// </summary>
 public sealed class HostileFileTests : IDisposable
 {
     private const string Tensor = "h.0.attn.c_attn.weight";
@@ -25,26 +27,46 @@ public sealed class HostileFileTests : IDisposable
     public async Task Damaged_weights_are_refused()
     {
         string cut = Model(path => File.WriteAllBytes(path, File.ReadAllBytes(path)[..^100]));
-        await Refused(cut, "'model.safetensors': its tensors take 1166080 bytes, but 1165980 bytes follow the header; the file is cut short");
+        await Refused(
+            cut,
+            "'model.safetensors': its tensors take 1166080 bytes, but 1165980 bytes follow the header; the file is "
+            + "cut short");
         string header = Model(path => File.WriteAllBytes(path, Concat(U64(1L << 60), File.ReadAllBytes(path)[8..])));
-        await Refused(header, "'model.safetensors': declares a header of 1152921504606846976 bytes, but 1170720 bytes follow (at most 100000000 are read)");
+        await Refused(
+            header,
+            "'model.safetensors': declares a header of 1152921504606846976 bytes, but 1170720 bytes follow (at most "
+            + "100000000 are read)");
         string beyond = Model(path => HostileFiles.Edit(path, json => Offsets(json, Tensor)[1] = 1L << 40));
-        await Refused(beyond, "'model.safetensors': tensor h.0.attn.c_attn.weight is F32 [64, 192], which takes 49152 bytes, but its data_offsets are [255744, 1099511627776]");
+        await Refused(
+            beyond,
+            "'model.safetensors': tensor h.0.attn.c_attn.weight is F32 [64, 192], which takes 49152 bytes, but its "
+            + "data_offsets are [255744, 1099511627776]");
         string overlapping = Model(path => HostileFiles.Edit(path, json =>
             json["h.0.ln_1.bias"]!["data_offsets"] = Offsets(json, "h.0.ln_1.weight").DeepClone()));
-        await Refused(overlapping, "'model.safetensors': tensor h.0.ln_1.bias begins at byte 218368 of the data, expected 218624: it overlaps another tensor");
+        await Refused(
+            overlapping,
+            "'model.safetensors': tensor h.0.ln_1.bias begins at byte 218368 of the data, expected 218624: it "
+            + "overlaps another tensor");
         string type = Model(path => HostileFiles.Edit(path, json => json["h.0.ln_1.bias"]!["dtype"] = "I32"));
         await Refused(type, "'model.safetensors': tensor h.0.ln_1.bias is I32, expected F16, BF16, F32 or F64");
         string shape = Model(path => HostileFiles.Edit(path, json => json[Tensor]!["shape"] = new JsonArray(192, 64)));
         await Refused(shape, "'model.safetensors': tensor h.0.attn.c_attn.weight is [192, 64], expected [64, 192]");
         string missing = Model(path => HostileFiles.Edit(path, json => Rename(json, "wpe.weight", "other")));
-        await Refused(missing, "'MODEL': no tensor 'wpe.weight'; of its 56 tensors the nearest are wte.weight, h.0.attn.c_attn.weight, h.0.attn.c_proj.weight, h.0.ln_1.weight, h.0.ln_2.weight, h.0.mlp.c_fc.weight, h.0.mlp.c_proj.weight, h.1.attn.c_attn.weight");
+        await Refused(
+            missing,
+            "'MODEL': no tensor 'wpe.weight'; of its 56 tensors the nearest are wte.weight, h.0.attn.c_attn.weight, "
+            + "h.0.attn.c_proj.weight, h.0.ln_1.weight, h.0.ln_2.weight, h.0.mlp.c_fc.weight, h.0.mlp.c_proj.weight, "
+            + "h.1.attn.c_attn.weight");
         string nan = Model(path =>
         {
             long at = 0;
-            HostileFiles.Edit(path, json => at = (long)Offsets(json, Tensor)[0]!, data => BitConverter.GetBytes(float.NaN).CopyTo(data, at + 40));
+            HostileFiles.Edit(
+                path,
+                json => at = (long)Offsets(json, Tensor)[0]!,
+                data => BitConverter.GetBytes(float.NaN).CopyTo(data, at + 40));
         });
-        await Refused(nan, "'model.safetensors': tensor h.0.attn.c_attn.weight holds NaN at element 10, expected finite numbers");
+        await Refused(
+            nan, "'model.safetensors': tensor h.0.attn.c_attn.weight holds NaN at element 10, expected finite numbers");
     }
 
     [Fact]
@@ -53,17 +75,27 @@ public sealed class HostileFileTests : IDisposable
         await Refused("nowhere", "'MODEL/config.json': no such file; a checkpoint folder has a config.json");
         string config = HostileFiles.CopyModel(_golden, _folder);
         File.WriteAllText(Path.Combine(config, "config.json"), "{");
-        await Refused(config, "'MODEL/config.json': not valid JSON: Expected depth to be zero at the end of the JSON payload. There is an open JSON object or array that should be closed. LineNumber: 0 | BytePositionInLine: 1.");
+        await Refused(
+            config,
+            "'MODEL/config.json': not valid JSON: Expected depth to be zero at the end of the JSON payload. There is "
+            + "an open JSON object or array that should be closed. LineNumber: 0 | BytePositionInLine: 1.");
         string heads = HostileFiles.CopyModel(_golden, _folder);
         string path = Path.Combine(heads, "config.json");
-        File.WriteAllText(path, File.ReadAllText(path).Replace("\"n_head\": 4", "\"n_head\": 7", StringComparison.Ordinal));
+        File.WriteAllText(
+            path, File.ReadAllText(path).Replace("\"n_head\": 4", "\"n_head\": 7", StringComparison.Ordinal));
         await Refused(heads, "'MODEL/config.json': n_embd is 64, expected a multiple of n_head = 7");
         string weights = HostileFiles.CopyModel(_golden, _folder);
         File.Delete(Path.Combine(weights, "model.safetensors"));
-        await Refused(weights, "'MODEL': no weights; looked for model.safetensors, model.safetensors.index.json, pytorch_model.bin, pytorch_model.bin.index.json");
+        await Refused(
+            weights,
+            "'MODEL': no weights; looked for model.safetensors, model.safetensors.index.json, pytorch_model.bin, "
+            + "pytorch_model.bin.index.json");
         string tokens = HostileFiles.CopyModel(_golden, _folder);
         File.Delete(Path.Combine(tokens, "vocab.json"));
-        await Refused(tokens, "'MODEL': no tokenizer found; looked for tokenizer.json, vocab.json with merges.txt, vocab.txt; merges.txt is there, but vocab.json is not");
+        await Refused(
+            tokens,
+            "'MODEL': no tokenizer found; looked for tokenizer.json, vocab.json with merges.txt, vocab.txt; "
+            + "merges.txt is there, but vocab.json is not");
     }
 
     [Fact]
@@ -72,25 +104,56 @@ public sealed class HostileFileTests : IDisposable
         using GoldenCase sharded = GoldenCase.Open("gpt2-relu-sharded");
         string copy = HostileFiles.CopyModel(sharded, _folder);
         File.Delete(Path.Combine(copy, "model-00002-of-00002.safetensors"));
-        await Refused(copy, "'MODEL/model.safetensors.index.json': names the shard 'model-00002-of-00002.safetensors', which is not in the folder");
+        await Refused(
+            copy,
+            "'MODEL/model.safetensors.index.json': names the shard 'model-00002-of-00002.safetensors', which is not "
+            + "in the folder");
         string index = Path.Combine(copy, "model.safetensors.index.json");
         JsonObject json = JsonNode.Parse(File.ReadAllText(index))!.AsObject();
         json["weight_map"]!["transformer.wte.weight"] = "../../etc/passwd";
         File.WriteAllText(index, json.ToJsonString());
-        await Refused(copy, "'MODEL/model.safetensors.index.json': weight_map['transformer.wte.weight'] is '../../etc/passwd', expected the name of a file in the same folder");
+        await Refused(
+            copy,
+            "'MODEL/model.safetensors.index.json': weight_map['transformer.wte.weight'] is '../../etc/passwd', "
+            + "expected the name of a file in the same folder");
     }
 
     [Fact]
     public async Task Damaged_autoencoders_are_refused()
     {
-        await RefusedSae("cut.pt", File.ReadAllBytes(_golden.Sae)[..^1000], "'cut.pt': the zip archive has no end record; the file is cut short or was changed");
-        await RefusedSae("type.pt", HostileFiles.Sae(96, 64, type: "LongStorage"), "'type.pt': tensor encoder.weight is I64, expected F16, BF16, F32 or F64");
-        await RefusedSae("shape.pt", HostileFiles.Sae(96, 64, decoderRows: 63), "'shape.pt': tensor decoder.weight is [63, 96], expected [64, 96]");
-        await RefusedSae("nan.pt", HostileFiles.Sae(96, 64, first: float.NaN), "'nan.pt': tensor encoder.weight holds NaN at element 0, expected finite numbers");
-        await RefusedSae("missing.pt", HostileFiles.Sae(96, 64, without: "latent_bias"), "'missing.pt': no tensor latent_bias; the file has pre_bias, encoder.weight, decoder.weight");
-        await RefusedSae("activation.pt", HostileFiles.Sae(96, 64, activation: "Swish"), "'FOLDER/activation.pt': activation is 'Swish'; supported: TopK, ReLU");
-        await RefusedSae("width.pt", HostileFiles.Sae(96, 32), "'FOLDER/width.pt': the autoencoder's input has width 32, but blocks.2.hook_resid_post of this model has width 64");
-        await RefusedSae("text.pt", Ascii("not a checkpoint"), "'text.pt': it starts with the bytes 6e6f742061206368, expected a file written by torch.save");
+        await RefusedSae(
+            "cut.pt",
+            File.ReadAllBytes(_golden.Sae)[..^1000],
+            "'cut.pt': the zip archive has no end record; the file is cut short or was changed");
+        await RefusedSae(
+            "type.pt",
+            HostileFiles.Sae(96, 64, type: "LongStorage"),
+            "'type.pt': tensor encoder.weight is I64, expected F16, BF16, F32 or F64");
+        await RefusedSae(
+            "shape.pt",
+            HostileFiles.Sae(96, 64, decoderRows: 63),
+            "'shape.pt': tensor decoder.weight is [63, 96], expected [64, 96]");
+        await RefusedSae(
+            "nan.pt",
+            HostileFiles.Sae(96, 64, first: float.NaN),
+            "'nan.pt': tensor encoder.weight holds NaN at element 0, expected finite numbers");
+        await RefusedSae(
+            "missing.pt",
+            HostileFiles.Sae(96, 64, without: "latent_bias"),
+            "'missing.pt': no tensor latent_bias; the file has pre_bias, encoder.weight, decoder.weight");
+        await RefusedSae(
+            "activation.pt",
+            HostileFiles.Sae(96, 64, activation: "Swish"),
+            "'FOLDER/activation.pt': activation is 'Swish'; supported: TopK, ReLU");
+        await RefusedSae(
+            "width.pt",
+            HostileFiles.Sae(96, 32),
+            "'FOLDER/width.pt': the autoencoder's input has width 32, but blocks.2.hook_resid_post of this model has "
+            + "width 64");
+        await RefusedSae(
+            "text.pt",
+            Ascii("not a checkpoint"),
+            "'text.pt': it starts with the bytes 6e6f742061206368, expected a file written by torch.save");
     }
 
     [Fact]
@@ -98,8 +161,14 @@ public sealed class HostileFileTests : IDisposable
     {
         string proof = _folder.File("proof");
         byte[] evil = Pickle(Concat(Global("posix", "system"), Tuple(Unicode($"touch {proof}")), Ascii("R")));
-        await RefusedSae("evil.pt", Archive(evil), "'evil.pt': the pickle names the function 'posix.system'; only tensors can be loaded");
-        await RefusedSae("evil-legacy.pt", evil, "'evil-legacy.pt': it is a plain pickle, not written by torch.save; only tensors can be loaded");
+        await RefusedSae(
+            "evil.pt",
+            Archive(evil),
+            "'evil.pt': the pickle names the function 'posix.system'; only tensors can be loaded");
+        await RefusedSae(
+            "evil-legacy.pt",
+            evil,
+            "'evil-legacy.pt': it is a plain pickle, not written by torch.save; only tensors can be loaded");
         Assert.False(File.Exists(proof));
     }
 
@@ -109,7 +178,11 @@ public sealed class HostileFileTests : IDisposable
         await Refused(_golden.Model, "Could not find file 'FOLDER/none.pt'.", "--sae", _folder.File("none.pt"));
         string empty = _folder.File("empty");
         Directory.CreateDirectory(empty);
-        await Refused(_golden.Model, "'FOLDER/empty': 0 files end in .pt or .safetensors, expected one; name the file", "--sae", empty);
+        await Refused(
+            _golden.Model,
+            "'FOLDER/empty': 0 files end in .pt or .safetensors, expected one; name the file",
+            "--sae",
+            empty);
     }
 
     [Fact]
@@ -117,12 +190,23 @@ public sealed class HostileFileTests : IDisposable
     {
         string[] lines = File.ReadAllLines(_golden.Scores);
         await RefusedScores(lines[..^1], "'FOLDER/scores.csv': 511 scores, expected 512 (one a latent of the SAE)");
-        await RefusedScores([.. lines, "512,0.5"], "'FOLDER/scores.csv': 513 scores, expected 512 (one a latent of the SAE)");
-        await RefusedScores([.. lines[..3], "2,-0.5", .. lines[4..]], "'FOLDER/scores.csv' line 4: score '-0.5', expected a finite number from 0 up or an empty cell");
-        await RefusedScores([.. lines[..3], "2,inf", .. lines[4..]], "'FOLDER/scores.csv' line 4: score 'inf', expected a finite number from 0 up or an empty cell");
-        await RefusedScores([.. lines[..3], "7,0.5", .. lines[4..]], "'FOLDER/scores.csv' line 4: index '7', expected 2 (one row a latent, in order)");
-        await RefusedScores([.. lines[..3], "2,0.5,1", .. lines[4..]], "'FOLDER/scores.csv' line 4: Record 4 (line 4) has 3 fields but 2 were expected.");
-        await RefusedScores([.. lines[1..]], "'FOLDER/scores.csv' line 1: expected the header ',name' (an index column without a name, and the scores)");
+        await RefusedScores(
+            [.. lines, "512,0.5"], "'FOLDER/scores.csv': 513 scores, expected 512 (one a latent of the SAE)");
+        await RefusedScores(
+            [.. lines[..3], "2,-0.5", .. lines[4..]],
+            "'FOLDER/scores.csv' line 4: score '-0.5', expected a finite number from 0 up or an empty cell");
+        await RefusedScores(
+            [.. lines[..3], "2,inf", .. lines[4..]],
+            "'FOLDER/scores.csv' line 4: score 'inf', expected a finite number from 0 up or an empty cell");
+        await RefusedScores(
+            [.. lines[..3], "7,0.5", .. lines[4..]],
+            "'FOLDER/scores.csv' line 4: index '7', expected 2 (one row a latent, in order)");
+        await RefusedScores(
+            [.. lines[..3], "2,0.5,1", .. lines[4..]],
+            "'FOLDER/scores.csv' line 4: Record 4 (line 4) has 3 fields but 2 were expected.");
+        await RefusedScores(
+            [.. lines[1..]],
+            "'FOLDER/scores.csv' line 1: expected the header ',name' (an index column without a name, and the scores)");
         await Refused(_golden.Model, "Could not find file 'FOLDER/none.csv'.", "--scores", _folder.File("none.csv"));
     }
 
@@ -150,7 +234,9 @@ public sealed class HostileFileTests : IDisposable
     {
         string output = _folder.File("out");
         Directory.CreateDirectory(output);
-        string[] args = ["trace", .. _golden.WithScores(), "--prompts", Path.Combine(_golden.Folder, "prompts.json"), "--out", Path.Combine(output, "x.npz")];
+        string prompts = Path.Combine(_golden.Folder, "prompts.json");
+        string[] args =
+            ["trace", .. _golden.WithScores(), "--prompts", prompts, "--out", Path.Combine(output, "x.npz")];
         args[Array.IndexOf(args, "--model") + 1] = model;
         if (instead.Length == 2)
         {
@@ -160,7 +246,8 @@ public sealed class HostileFileTests : IDisposable
         string error = await CliRun.Refused(2, args);
         Assert.Equal(
             expected,
-            error.Replace(model, "MODEL", StringComparison.Ordinal).Replace(_folder.Path, "FOLDER", StringComparison.Ordinal));
+            error.Replace(model, "MODEL", StringComparison.Ordinal)
+                .Replace(_folder.Path, "FOLDER", StringComparison.Ordinal));
         Assert.Empty(Directory.GetFileSystemEntries(output));
     }
 

@@ -38,7 +38,13 @@ internal static class HostileFiles
 
     /// <summary>A state dict of openai/sparse_autoencoder with ReLU, [dSae, dIn], by default all zeros.</summary>
     public static byte[] Sae(
-        int dSae, int dIn, string type = "FloatStorage", int decoderRows = 0, float first = 0f, string? without = null, string activation = "ReLU")
+        int dSae,
+        int dIn,
+        string type = "FloatStorage",
+        int decoderRows = 0,
+        float first = 0f,
+        string? without = null,
+        string activation = "ReLU")
     {
         int rows = decoderRows == 0 ? dIn : decoderRows;
         byte[] encoder = new byte[dSae * dIn * 4];

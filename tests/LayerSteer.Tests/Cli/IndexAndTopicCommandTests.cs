@@ -20,7 +20,8 @@ public class IndexAndTopicCommandTests
     {
         using GoldenCase golden = GoldenCase.Open(name);
         using var folder = new TempFolder();
-        CliRun run = await CliRun.Of([.. golden.Index(folder.File("index")), "--dump", folder.File("dump.npz"), "--json"]);
+        CliRun run =
+            await CliRun.Of([.. golden.Index(folder.File("index")), "--dump", folder.File("dump.npz"), "--json"]);
         Assert.Equal(Coverage(golden, "avg"), run.Json.GetProperty("coverage").GetDouble(), 1e-12);
         Assert.Equal("none", run.Json.GetProperty("bos").GetString());
         using TensorFile dump = TensorFile.Open(folder.File("dump.npz"));
@@ -43,13 +44,14 @@ public class IndexAndTopicCommandTests
         string scores = folder.File("scores.csv");
         CliRun run = await CliRun.Of(
         [
-            .. golden.Topic(folder.File("index")), "--mode", "seed", "--encoder", golden.Encoder, "--out", folder.File("topic.json"),
-            "--scores-out", scores, "--dump", folder.File("dump.npz"), "--json",
+            .. golden.Topic(folder.File("index")), "--mode", "seed", "--encoder", golden.Encoder,
+            "--out", folder.File("topic.json"), "--scores-out", scores, "--dump", folder.File("dump.npz"), "--json",
         ]);
         JsonElement scoring = golden.Json.GetProperty("scoring");
         Assert.Equal(Coverage(golden, "avg"), run.Json.GetProperty("coverage").GetDouble(), 1e-12);
         Assert.Equal(TopicProfile.Scored, run.Json.GetProperty("verdict").GetString());
-        Assert.Equal(GoldenCase.Ints(scoring.GetProperty("intended_top5")), GoldenCase.Ints(run.Json.GetProperty("top")));
+        Assert.Equal(
+            GoldenCase.Ints(scoring.GetProperty("intended_top5")), GoldenCase.Ints(run.Json.GetProperty("top")));
         float[] intended = golden.Floats("score.intended");
         LatentScores read = LatentScores.ReadCsv(scores, intended.Length);
         Close.To(intended, [.. read.Values.ToArray().Select(score => (float)score)], OfScores, "score.intended");
@@ -57,7 +59,8 @@ public class IndexAndTopicCommandTests
         TopicProfile profile = TopicProfile.Read(folder.File("topic.json"));
         Assert.Equal(read.Values.ToArray(), profile.ToLatentScores().Values.ToArray());
         using TensorFile dump = TensorFile.Open(folder.File("dump.npz"));
-        Close.To(golden.Floats("score.align_embed"), dump["score.align_embed"].ToFloats(), OfVectors, "score.align_embed");
+        Close.To(
+            golden.Floats("score.align_embed"), dump["score.align_embed"].ToFloats(), OfVectors, "score.align_embed");
         Close.To(golden.Floats("score.min_dist"), dump["score.min_dist"].ToFloats(), OfVectors, "score.min_dist");
         Close.To(intended, dump["score.intended"].ToFloats(), OfScores, "score.intended");
     }
@@ -82,10 +85,12 @@ public class IndexAndTopicCommandTests
         using var folder = new TempFolder();
         await CliRun.Done(golden.Index(folder.File("index")));
         string scores = folder.File("scores.csv");
-        CliRun run = await CliRun.Of([.. golden.Topic(folder.File("index")), "--published-bug", "--scores-out", scores, "--json"]);
+        CliRun run = await CliRun.Of(
+            [.. golden.Topic(folder.File("index")), "--published-bug", "--scores-out", scores, "--json"]);
         Assert.Equal(TopicProfile.NotSteerable, run.Json.GetProperty("verdict").GetString());
         float[] published = golden.Floats("score.published");
-        Assert.Equal(published.Select(score => (double)score), LatentScores.ReadCsv(scores, published.Length).Values.ToArray());
+        Assert.Equal(
+            published.Select(score => (double)score), LatentScores.ReadCsv(scores, published.Length).Values.ToArray());
     }
 
     [Fact]
@@ -98,8 +103,10 @@ public class IndexAndTopicCommandTests
         await CliRun.Done([.. golden.Topic(folder.File("index")), "--csv", csv]);
         string expected = Path.Combine(golden.Folder, "csv");
         CsvLayout.Equal(Path.Combine(expected, "D_ref_embeds.csv"), Path.Combine(csv, "D_ref_embeds.csv"), OfVectors);
-        CsvLayout.Equal(Path.Combine(expected, "D_align_embeds.csv"), Path.Combine(csv, "D_align_embeds.csv"), OfVectors);
-        CsvLayout.Equal(Path.Combine(expected, "dref_latents_2.csv"), Path.Combine(csv, "dref_latents_2.csv"), OfSummaries);
+        CsvLayout.Equal(
+            Path.Combine(expected, "D_align_embeds.csv"), Path.Combine(csv, "D_align_embeds.csv"), OfVectors);
+        CsvLayout.Equal(
+            Path.Combine(expected, "dref_latents_2.csv"), Path.Combine(csv, "dref_latents_2.csv"), OfSummaries);
     }
 
     [Fact]
@@ -110,7 +117,8 @@ public class IndexAndTopicCommandTests
         await CliRun.Done(golden.Index(folder.File("whole")));
         await CliRun.Done([.. golden.Index(folder.File("a")), "--shard", "1/2"]);
         await CliRun.Done([.. golden.Index(folder.File("b")), "--shard", "2/2"]);
-        CliRun merged = await CliRun.Of("index", "merge", folder.File("a"), folder.File("b"), "--out", folder.File("joined"), "--json");
+        CliRun merged = await CliRun.Of(
+            "index", "merge", folder.File("a"), folder.File("b"), "--out", folder.File("joined"), "--json");
         Assert.Equal(12, merged.Json.GetProperty("prompts").GetInt32());
         foreach (string index in new[] { "whole", "joined" })
         {
@@ -134,7 +142,8 @@ public class IndexAndTopicCommandTests
         Assert.Contains(name, list.Json.EnumerateArray().Select(topic => topic.GetProperty("name").GetString()));
         string[] generate = ["generate", "The nurse", .. golden.Steered(), "-n", "4", "--json"];
         Assert.Equal(
-            GoldenCase.Ints((await CliRun.Of([.. generate, "--topic", folder.File("topic.json")])).Json.GetProperty("ids")),
+            GoldenCase.Ints(
+                (await CliRun.Of([.. generate, "--topic", folder.File("topic.json")])).Json.GetProperty("ids")),
             GoldenCase.Ints((await CliRun.Of([.. generate, "--topic", name])).Json.GetProperty("ids")));
     }
 

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Globalization;
 using System.Text;
 using LayerSteer.Tests.Formats;
 using LayerSteer.Tests.Golden;
@@ -6,7 +7,9 @@ using Xunit;
 
 namespace LayerSteer.Tests.Cli;
 
-/// <summary>A build that is cancelled or killed goes on where it was, and ends in the same scores to the byte.</summary>
+/// <summary>
+/// A build that is cancelled or killed goes on where it was, and ends in the same scores to the byte.
+/// </summary>
 public sealed class InterruptionTests : IDisposable
 {
     private const int Texts = 100;
@@ -17,11 +20,12 @@ public sealed class InterruptionTests : IDisposable
 
     public InterruptionTests()
     {
-        string[] sentences = [.. File.ReadAllLines(_golden.References())[1..].Select(line => line[(line.IndexOf(',') + 1)..].Trim('"'))];
+        string[] sentences =
+            [.. File.ReadAllLines(_golden.References())[1..].Select(line => line[(line.IndexOf(',') + 1)..].Trim('"'))];
         var csv = new StringBuilder(",0\n");
         for (int i = 0; i < Texts; i++)
         {
-            csv.Append(i).Append(",\"").Append(sentences[i % sentences.Length]).Append(" Number ").Append(i).Append(".\"\n");
+            csv.Append(CultureInfo.InvariantCulture, $"{i},\"{sentences[i % sentences.Length]} Number {i}.\"\n");
         }
 
         _references = _folder.Write("references.csv", Encoding.UTF8.GetBytes(csv.ToString()));
@@ -39,7 +43,8 @@ public sealed class InterruptionTests : IDisposable
         byte[] expected = await Scores("whole");
         using var cancellation = CancellationTokenSource.CreateLinkedTokenSource(TestContext.Current.CancellationToken);
         string index = _folder.File("cancelled");
-        Task<CliRun> build = Task.Run(() => CliRun.Of(cancellation.Token, Build(index)), TestContext.Current.CancellationToken);
+        Task<CliRun> build =
+            Task.Run(() => CliRun.Of(cancellation.Token, Build(index)), TestContext.Current.CancellationToken);
         await FirstPart(index);
         await cancellation.CancelAsync();
         CliRun cancelled = await build;
@@ -66,7 +71,8 @@ public sealed class InterruptionTests : IDisposable
         for (int kill = 0; kill < 3; kill++)
         {
             using Process process = ToolProcess.Start(Build(index));
-            await Task.Delay((int)(milliseconds * (0.4 + (0.6 * random.NextDouble()))), TestContext.Current.CancellationToken);
+            await Task.Delay(
+                (int)(milliseconds * (0.4 + (0.6 * random.NextDouble()))), TestContext.Current.CancellationToken);
             process.Kill();
             await process.WaitForExitAsync(TestContext.Current.CancellationToken);
         }
@@ -107,7 +113,8 @@ public sealed class InterruptionTests : IDisposable
         return await File.ReadAllBytesAsync(_folder.File(name + ".csv"), TestContext.Current.CancellationToken);
     }
 
-    private static int Parts(string index) => Directory.Exists(index) ? Directory.GetDirectories(index, "part-*").Length : 0;
+    private static int Parts(string index) =>
+        Directory.Exists(index) ? Directory.GetDirectories(index, "part-*").Length : 0;
 
     private static async Task FirstPart(string index)
     {

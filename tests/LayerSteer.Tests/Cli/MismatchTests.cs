@@ -22,31 +22,37 @@ public sealed class MismatchTests : IDisposable
     public async Task An_autoencoder_of_another_width_or_layer_is_refused()
     {
         Assert.Equal(
-            $"'{_other.Sae}': the autoencoder's input has width 40, but blocks.2.hook_resid_post of this model has width 64",
+            $"'{_other.Sae}': the autoencoder's input has width 40, but blocks.2.hook_resid_post of this model has "
+            + "width 64",
             await CliRun.Refused(
-                2, "generate", "Hello", "--model", _golden.Model, "--sae", _other.Sae, "--layer", "2", "--scores", _other.Scores));
+                2, "generate", "Hello", "--model", _golden.Model, "--sae", _other.Sae, "--layer", "2", "--scores",
+                _other.Scores));
         Assert.Equal(
             "no hook point 'blocks.4.hook_resid_post'; this model has layers 0 to 3",
             await CliRun.Refused(2, ["generate", "Hello", .. _golden.WithScores(4)]));
         Assert.Equal(
-            $"'{_golden.Sae}': the autoencoder's input has width 64, but blocks.2.mlp.hook_post of this model has width 256",
+            $"'{_golden.Sae}': the autoencoder's input has width 64, but blocks.2.mlp.hook_post of this model has "
+            + "width 256",
             await CliRun.Refused(2, ["generate", "Hello", .. _golden.WithScores(), "--hook", "mlp.hook_post"]));
         Assert.Equal(
             "two edits at one hook point; expected each once",
             await CliRun.Refused(
-                2, "generate", "Hello", "--model", _golden.Model, "--sae", _golden.Sae, "--layer", "2,2", "--scores", _golden.Scores));
+                2, "generate", "Hello", "--model", _golden.Model, "--sae", _golden.Sae, "--layer", "2,2", "--scores",
+                _golden.Scores));
     }
 
     [Fact]
     public async Task A_prompt_that_is_empty_or_leaves_no_room_is_refused_and_prints_nothing()
     {
         Assert.Equal(
-            "the prompt is empty; give at least one character", await CliRun.Refused(2, ["generate", string.Empty, .. _golden.WithScores()]));
+            "the prompt is empty; give at least one character",
+            await CliRun.Refused(2, ["generate", string.Empty, .. _golden.WithScores()]));
         string text = string.Concat(Enumerable.Repeat("dog ", 60));
         CliRun ids = await CliRun.Of("tokenize", "--model", _golden.Model, "--text", text, "--bos", "--json");
         int count = ids.Json.GetProperty("ids")[0].GetArrayLength();
         Assert.Equal(
-            $"the prompt has {count} tokens with BOS and the model's context is 96, which leaves no room for a new one; expected at most 95",
+            $"the prompt has {count} tokens with BOS and the model's context is 96, which leaves no room for a new "
+            + "one; expected at most 95",
             await CliRun.Refused(2, ["generate", text, .. _golden.WithScores()]));
         string prompts = _folder.Write("prompts.json", TempFolder.Ascii("""["Hello", ""]"""));
         Assert.Equal(
@@ -69,7 +75,8 @@ public sealed class MismatchTests : IDisposable
         await CliRun.Done(_golden.Index(_folder.File("index")));
         Assert.Equal(
             $"'{empty}': {None}",
-            await CliRun.Refused(2, "topic", "--index", _folder.File("index"), "--align", empty, "--out", _folder.File("topic.json")));
+            await CliRun.Refused(
+                2, "topic", "--index", _folder.File("index"), "--align", empty, "--out", _folder.File("topic.json")));
         Assert.False(File.Exists(_folder.File("topic.json")));
     }
 
@@ -88,12 +95,14 @@ public sealed class MismatchTests : IDisposable
         await CliRun.Done(_golden.Index(_folder.File("index")));
         string topic = _folder.File("topic.json");
         Assert.Equal(
-            $"'{_folder.File("index")}' was built with mode seed, but --mode is corrected; build an index with that mode",
+            $"'{_folder.File("index")}' was built with mode seed, but --mode is corrected; build an index with that "
+            + "mode",
             await CliRun.Refused(2, [.. _golden.Topic(_folder.File("index")), "--mode", "corrected", "--out", topic]));
         Assert.False(File.Exists(topic));
         await CliRun.Done([.. _golden.Topic(_folder.File("index")), "--out", topic]);
         Assert.Equal(
-            "topic 'd_align' was made with mode seed, here it is corrected; make the topic again or use what it was made with",
+            "topic 'd_align' was made with mode seed, here it is corrected; make the topic again or use what it was "
+            + "made with",
             await CliRun.Refused(2, ["generate", "Hello", .. _golden.Steered(), "--topic", topic]));
         Assert.Equal(
             $"'{_folder.File("index")}' was begun with mode seed, expected corrected; build into another folder",
@@ -115,11 +124,13 @@ public sealed class MismatchTests : IDisposable
         File.WriteAllBytes(sae, HostileFiles.Sae(512, 64));
         string refused = await CliRun.Refused(
             2, "generate", "Hello", "--model", _golden.Model, "--sae", sae, "--layer", "2", "--topic", topic);
-        Assert.Matches("^topic 'd_align' was made with autoencoder digest [0-9a-f]{64}, here it is [0-9a-f]{64}; make ", refused);
+        Assert.Matches(
+            "^topic 'd_align' was made with autoencoder digest [0-9a-f]{64}, here it is [0-9a-f]{64}; make ", refused);
         Assert.Equal(
             "topic 'd_align' is of one layer; 2 are steered, so give --scores for each",
             await CliRun.Refused(
-                2, "generate", "Hello", "--model", _golden.Model, "--sae", _golden.Sae, "--layer", "1,2", "--topic", topic));
+                2, "generate", "Hello", "--model", _golden.Model, "--sae", _golden.Sae, "--layer", "1,2", "--topic",
+                topic));
     }
 
     [Fact]
@@ -129,7 +140,8 @@ public sealed class MismatchTests : IDisposable
         await CliRun.Done(_golden.Index(index));
         string refused = await CliRun.Refused(2, [.. _golden.Topic(index), "--encoder", _other.Encoder]);
         Assert.Matches(
-            "^'.*index' was built with the sentence encoder [0-9a-f]{12}… \\('.*gpt2-topk/encoder'\\), but '.*' is [0-9a-f]{12}…; "
+            "^'.*index' was built with the sentence encoder [0-9a-f]{12}… \\('.*gpt2-topk/encoder'\\), but '.*' is "
+            + "[0-9a-f]{12}…; "
             + "give the encoder of the index$",
             refused);
     }
@@ -137,7 +149,8 @@ public sealed class MismatchTests : IDisposable
     [Fact]
     public async Task A_topic_that_is_not_there_or_no_topic_is_refused()
     {
-        string missing = await CliRun.Refused(2, ["generate", "Hello", .. _golden.Steered(), "--topic", "no-such-topic"]);
+        string missing =
+            await CliRun.Refused(2, ["generate", "Hello", .. _golden.Steered(), "--topic", "no-such-topic"]);
         Assert.StartsWith("'no-such-topic': no such topic file; ", missing, StringComparison.Ordinal);
         string json = _folder.Write("topic.json", TempFolder.Ascii("{}"));
         Assert.Equal(
@@ -157,7 +170,8 @@ public sealed class MismatchTests : IDisposable
         string nowhere = Path.Combine(_folder.Path, "no", "scores.csv");
         Assert.Equal(
             $"'{nowhere}': there is no folder '{Path.Combine(_folder.Path, "no")}' to write it into",
-            await CliRun.Refused(2, [.. _golden.Topic(_folder.File("index")), "--out", topic, "--scores-out", nowhere]));
+            await CliRun.Refused(
+                2, [.. _golden.Topic(_folder.File("index")), "--out", topic, "--scores-out", nowhere]));
         Assert.Equal(
             $"'{_folder.Path}': is a folder, expected the name of a file to write",
             await CliRun.Refused(2, [.. _golden.Topic(_folder.File("index")), "--out", topic, "--dump", _folder.Path]));

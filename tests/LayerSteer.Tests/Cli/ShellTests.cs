@@ -14,7 +14,8 @@ public class ShellTests
         string file = Path.Combine(golden.Folder, "prompts.json");
         (int code, string output, string error) = await ToolProcess.Bash(
             $"for i in 1 2 3; do TOOL tokenize --model '{golden.Model}' --file '{file}' | head -c 1 >/dev/null; done; "
-            + $"TOOL generate Hello --model '{golden.Model}' --method orig -n 20 2>notes | true; cat notes >&2; rm notes; echo done");
+            + $"TOOL generate Hello --model '{golden.Model}' --method orig -n 20 2>notes | true; "
+            + "cat notes >&2; rm notes; echo done");
         Assert.Equal((0, "done\n"), (code, output));
         Assert.DoesNotContain("xception", error, StringComparison.Ordinal);
         Assert.DoesNotContain("error", error, StringComparison.Ordinal);
@@ -28,7 +29,8 @@ public class ShellTests
             $"TOOL generate Hello --model '{golden.Model}' --method orig --hook nowhere-that-there-is");
         Assert.Equal((1, string.Empty), (code, output));
         Assert.Equal(2, error.TrimEnd('\n').Split('\n').Length);
-        (code, output, error) = await ToolProcess.Bash($"TOOL generate Hello --model '{golden.Model}' --method orig -n 2 --json");
+        (code, output, error) =
+            await ToolProcess.Bash($"TOOL generate Hello --model '{golden.Model}' --method orig -n 2 --json");
         Assert.Equal((0, string.Empty), (code, error));
         Assert.StartsWith("{\"prompt\":\"Hello\",", output, StringComparison.Ordinal);
         Assert.EndsWith("}\n", output, StringComparison.Ordinal);

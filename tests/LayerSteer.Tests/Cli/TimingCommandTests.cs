@@ -26,14 +26,35 @@ public class TimingCommandTests
         }
 
         // 3 reference and 3 alignment texts are embedded, twice each; 3 beginnings of reference texts are continued.
-        Assert.Equal([12, 6, 2, 2, 6, 6, 6], timings.EnumerateObject().Select(timing => timing.Value.GetProperty("n").GetInt32()));
         Assert.Equal(
-            timings.GetProperty("generation").GetProperty("mean_ms").GetDouble() - timings.GetProperty("generation_orig").GetProperty("mean_ms").GetDouble(),
-            timings.GetProperty("steering").GetProperty("mean_ms").GetDouble(),
-            1e-9);
+            [12, 6, 2, 2, 6, 6, 6],
+            timings.EnumerateObject().Select(timing => timing.Value.GetProperty("n").GetInt32()));
+        Assert.Equal(Mean("generation") - Mean("generation_orig"), Mean("steering"), 1e-9);
         Assert.Equal(WorkerPool.VectorBits, json.GetProperty("machine").GetProperty("vector_bits").GetInt32());
         Assert.Equal(32, json.GetProperty("model").GetProperty("d_model").GetInt32());
         Assert.Equal("blocks.0.hook_resid_post", json.GetProperty("sae")[0].GetProperty("hook_point").GetString());
+
+        double Mean(string key) => timings.GetProperty(key).GetProperty("mean_ms").GetDouble();
+    }
+
+    [Fact]
+    public async Task Timing_counts_real_tokens()
+    {
+        using GoldenCase golden = GoldenCase.Open("gpt2-relu-sharded");
+        CliRun run = await CliRun.Of(
+            ["timing", .. golden.Steered(), .. golden.Texts(), "--mode", "seed", "--repeats", "1", "-n", "3", "--json"]);
+        JsonElement timings = run.Json.GetProperty("timings");
+        JsonElement scoring = golden.Json.GetProperty("scoring");
+        int references = scoring.GetProperty("ref_tokens").GetArrayLength();
+        Assert.Equal(Length("ref_wordpiece_ids") + Length("align_wordpiece_ids"), Units("embedding"));
+        Assert.Equal(Length("ref_tokens"), Units("latents"));
+        Assert.Equal(references, Units("distance"));
+        Assert.Equal(references, Units("score"));
+        Assert.Equal(3 * references, Units("generation"));
+
+        int Length(string lists) => scoring.GetProperty(lists).EnumerateArray().Sum(list => list.GetArrayLength());
+
+        long Units(string key) => timings.GetProperty(key).GetProperty("units").GetInt64();
     }
 
     [Fact]
@@ -55,21 +76,24 @@ public class TimingCommandTests
     {
         using GoldenCase golden = GoldenCase.Open("gpt2-relu-sharded");
         const string Expected = "timing compares steering with none; --method orig and --strength 0 do not steer";
-        Assert.Equal(Expected, await CliRun.Refused(1, ["timing", .. golden.Steered(), .. golden.Texts(), "--method", "orig"]));
-        Assert.Equal(Expected, await CliRun.Refused(1, ["timing", .. golden.Steered(), .. golden.Texts(), "--strength", "0"]));
         Assert.Equal(
-            "give either --latex or --json", await CliRun.Refused(1, ["timing", .. golden.Steered(), .. golden.Texts(), "--json", "--latex"]));
+            Expected, await CliRun.Refused(1, ["timing", .. golden.Steered(), .. golden.Texts(), "--method", "orig"]));
+        Assert.Equal(
+            Expected, await CliRun.Refused(1, ["timing", .. golden.Steered(), .. golden.Texts(), "--strength", "0"]));
+        Assert.Equal(
+            "give either --latex or --json",
+            await CliRun.Refused(1, ["timing", .. golden.Steered(), .. golden.Texts(), "--json", "--latex"]));
     }
 
     [Fact]
     public void Statistics_are_those_of_the_formulas()
     {
-        var timing = new Timing("key", "name", "token", [1, 2, 3, 6]);
+        var timing = new Timing("key", "name", "token", 9, [1, 2, 3, 6]);
         Assert.Equal(3, timing.Mean);
         Assert.Equal(2.5, timing.Median);
         Assert.Equal(Math.Sqrt(14.0 / 3), timing.StandardDeviation, 1e-12);
         Assert.Equal(1.96 * Math.Sqrt(14.0 / 3) / 2, timing.HalfWidth, 1e-12);
-        Assert.Equal(0, new Timing("key", "name", "token", [4]).HalfWidth);
+        Assert.Equal(0, new Timing("key", "name", "token", 9, [4]).HalfWidth);
     }
 
     private static Task<CliRun> Timing(GoldenCase golden, params string[] more) => CliRun.Done(

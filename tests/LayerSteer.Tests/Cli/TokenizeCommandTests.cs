@@ -14,12 +14,14 @@ public class TokenizeCommandTests
         using GoldenCase golden = GoldenCase.Open(name);
         string file = Path.Combine(golden.Folder, "prompts.json");
         JsonElement plain = (await CliRun.Of("tokenize", "--model", golden.Model, "--file", file, "--json")).Json;
-        JsonElement withBos = (await CliRun.Of("tokenize", "--model", golden.Model, "--file", file, "--bos", "--json")).Json;
+        JsonElement withBos =
+            (await CliRun.Of("tokenize", "--model", golden.Model, "--file", file, "--bos", "--json")).Json;
         JsonElement[] expected = [.. golden.Json.GetProperty("prompts").EnumerateArray()];
         Assert.Equal(expected.Length, plain.GetProperty("ids").GetArrayLength());
         for (int i = 0; i < expected.Length; i++)
         {
-            Assert.Equal(GoldenCase.Ints(expected[i].GetProperty("tokens")), GoldenCase.Ints(plain.GetProperty("ids")[i]));
+            Assert.Equal(
+                GoldenCase.Ints(expected[i].GetProperty("tokens")), GoldenCase.Ints(plain.GetProperty("ids")[i]));
             Assert.Equal(golden.TokensWithBos(i), GoldenCase.Ints(withBos.GetProperty("ids")[i]));
         }
 
@@ -30,9 +32,12 @@ public class TokenizeCommandTests
     public async Task A_text_gives_one_list_and_an_empty_text_an_empty_one()
     {
         using GoldenCase golden = GoldenCase.Open("gpt2-topk");
-        JsonElement some = (await CliRun.Of("tokenize", "--model", golden.Model, "--text", golden.Prompts[0], "--json")).Json;
-        JsonElement none = (await CliRun.Of("tokenize", "--model", golden.Model, "--text", string.Empty, "--json")).Json;
-        Assert.Equal(golden.TokensWithBos(0)[1..], GoldenCase.Ints(Assert.Single(some.GetProperty("ids").EnumerateArray())));
+        JsonElement some =
+            (await CliRun.Of("tokenize", "--model", golden.Model, "--text", golden.Prompts[0], "--json")).Json;
+        JsonElement none =
+            (await CliRun.Of("tokenize", "--model", golden.Model, "--text", string.Empty, "--json")).Json;
+        Assert.Equal(
+            golden.TokensWithBos(0)[1..], GoldenCase.Ints(Assert.Single(some.GetProperty("ids").EnumerateArray())));
         Assert.Empty(GoldenCase.Ints(Assert.Single(none.GetProperty("ids").EnumerateArray())));
     }
 
@@ -69,6 +74,7 @@ public class TokenizeCommandTests
             await CliRun.Refused(2, "tokenize", "--model", golden.Model, "--file", "nowhere.json"));
         Assert.Equal("give either --text or --file", await CliRun.Refused(1, "tokenize", "--model", golden.Model));
         Assert.Equal(
-            "give either --text or --file", await CliRun.Refused(1, "tokenize", "--model", golden.Model, "--text", "a", "--file", "b"));
+            "give either --text or --file",
+            await CliRun.Refused(1, "tokenize", "--model", golden.Model, "--text", "a", "--file", "b"));
     }
 }

@@ -12,7 +12,8 @@ internal static class ToolProcess
     public static string Assembly { get; } = Path.Combine(AppContext.BaseDirectory, "LayerSteer.Cli.dll");
 
     /// <summary>The dotnet host that runs the tests.</summary>
-    public static string Host { get; } = Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", "dotnet"));
+    public static string Host { get; } =
+        Path.GetFullPath(Path.Combine(RuntimeEnvironment.GetRuntimeDirectory(), "..", "..", "..", "dotnet"));
 
     public static Process Start(params string[] args)
     {
@@ -23,7 +24,8 @@ internal static class ToolProcess
     }
 
     /// <summary>Runs a bash script in which TOOL is the command line; returns what it printed.</summary>
-    public static async Task<(int Code, string Out, string Error)> Bash(string script, params (string Name, string Value)[] variables)
+    public static async Task<(int Code, string Out, string Error)> Bash(
+        string script, params (string Name, string Value)[] variables)
     {
         Assert.SkipWhen(OperatingSystem.IsWindows() || !File.Exists("/bin/bash"), "there is no /bin/bash");
         var start = new ProcessStartInfo("/bin/bash") { RedirectStandardOutput = true, RedirectStandardError = true };

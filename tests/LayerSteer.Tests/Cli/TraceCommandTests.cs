@@ -31,7 +31,8 @@ public class TraceCommandTests
                 Assert.Equal([golden.LayerCount, tokens.Length, Width(golden)], arrays[prefix + "resid"].Shape);
                 foreach (string array in new[] { "resid", "pre_act", "latents", "recon" })
                 {
-                    Close.To(golden.Floats(prefix + array), arrays[prefix + array].ToFloats(), OfValues, prefix + array);
+                    Close.To(
+                        golden.Floats(prefix + array), arrays[prefix + array].ToFloats(), OfValues, prefix + array);
                 }
 
                 CompareLogits(golden, arrays, prefix, method);
@@ -51,7 +52,8 @@ public class TraceCommandTests
             string output = folder.File(method + ".npz");
             CliRun run = await CliRun.Done(Trace(
                 golden, output, [.. golden.Steered(), "--scores", scores, "--method", method, "--mode", "seed"]));
-            Assert.Contains($"'{scores}': {512 - gaps} latents scored, {gaps} unsupported", run.Notes, StringComparison.Ordinal);
+            Assert.Contains(
+                $"'{scores}': {512 - gaps} latents scored, {gaps} unsupported", run.Notes, StringComparison.Ordinal);
             using TensorFile arrays = TensorFile.Open(output);
             float[] expected = golden.Floats($"gaps.logits_{method}_gaps_as_zero");
             float[] logits = Close.Centred(arrays["p00.logits"].ToFloats(), expected.Length);
@@ -72,7 +74,8 @@ public class TraceCommandTests
             using TensorFile arrays = TensorFile.Open(output);
             string key = $"multi.logits_{(method == "sae" ? "SAE" : method)}";
             float[] expected = golden.Floats(key);
-            float[] logits = Close.Centred(arrays["p00.logits"].ToFloats(), golden.Json.GetProperty("case").GetProperty("vocab_size").GetInt32());
+            float[] logits = Close.Centred(
+                arrays["p00.logits"].ToFloats(), golden.Json.GetProperty("case").GetProperty("vocab_size").GetInt32());
             Close.To(expected, logits.AsSpan(logits.Length - expected.Length), OfLogits, key);
             Assert.Equal([15, 512], arrays["p00.L3.latents"].Shape);
         }
@@ -86,14 +89,17 @@ public class TraceCommandTests
         string text = string.Concat(Enumerable.Repeat("dog ", 200));
         string prompts = folder.Write("prompts.json", TempFolder.Ascii($"""["", "{text}"]"""));
         string output = folder.File("out.npz");
-        CliRun run = await CliRun.Done(["trace", .. golden.Steered(), "--method", "orig", "--prompts", prompts, "--out", output]);
-        int[] ids = GoldenCase.Ints((await CliRun.Of("tokenize", "--model", golden.Model, "--text", text, "--bos", "--json"))
+        CliRun run = await CliRun.Done(
+            ["trace", .. golden.Steered(), "--method", "orig", "--prompts", prompts, "--out", output]);
+        int[] ids =
+            GoldenCase.Ints((await CliRun.Of("tokenize", "--model", golden.Model, "--text", text, "--bos", "--json"))
             .Json.GetProperty("ids")[0]);
         using TensorFile arrays = TensorFile.Open(output);
         Assert.Equal([756f], arrays["p00.tokens"].ToFloats());
         Assert.Equal(ids[..golden.Context].Select(id => (float)id), arrays["p01.tokens"].ToFloats());
         Assert.Equal(
-            [$"prompt 1 has {ids.Length} tokens; the first {golden.Context} are kept, which is the model's context"], run.Warnings);
+            [$"prompt 1 has {ids.Length} tokens; the first {golden.Context} are kept, which is the model's context"],
+            run.Warnings);
     }
 
     [Fact]
@@ -124,7 +130,8 @@ public class TraceCommandTests
         string[] outputs = [folder.File("1.npz"), folder.File("2.npz"), folder.File("5.npz")];
         foreach (string output in outputs)
         {
-            await CliRun.Done([.. Trace(golden, output, golden.WithScores()), "--threads", Path.GetFileNameWithoutExtension(output)]);
+            await CliRun.Done(
+                [.. Trace(golden, output, golden.WithScores()), "--threads", Path.GetFileNameWithoutExtension(output)]);
         }
 
         byte[] first = await Bytes(outputs[0]);
@@ -138,8 +145,8 @@ public class TraceCommandTests
         using GoldenCase golden = GoldenCase.Open("gpt2-topk");
         using var folder = new TempFolder();
         int prompt = golden.Json.GetProperty("csv_prompt").GetInt32();
-        await CliRun.Done(Trace(
-            golden, folder.File("out.npz"), [.. golden.WithScores(), "--method", "swap", "--mode", "seed", "--csv", folder.File("csv")]));
+        string[] swap = ["--method", "swap", "--mode", "seed", "--csv", folder.File("csv")];
+        await CliRun.Done(Trace(golden, folder.File("out.npz"), [.. golden.WithScores(), .. swap]));
         CsvLayout.Equal(
             Path.Combine(golden.Folder, "csv", "swap_latents_at_layer_2.csv"),
             Path.Combine(folder.File("csv"), $"p{prompt:D2}", "swap_latents_at_layer_2.csv"),
@@ -158,10 +165,10 @@ public class TraceCommandTests
         Assert.Equal(
             $"'{nowhere}': there is no folder '{Path.Combine(folder.Path, "no")}' to write it into",
             await CliRun.Refused(2, Trace(golden, nowhere, golden.WithScores())));
+        string[] orig = ["--method", "orig", "--csv", folder.File("csv")];
         Assert.Equal(
             "--csv writes the latents that a method decodes; orig and strength 0 decode none",
-            await CliRun.Refused(
-                1, Trace(golden, folder.File("out.npz"), [.. golden.Steered(), "--method", "orig", "--csv", folder.File("csv")])));
+            await CliRun.Refused(1, Trace(golden, folder.File("out.npz"), [.. golden.Steered(), .. orig])));
         Assert.Empty(Directory.GetFileSystemEntries(folder.Path));
     }
 
@@ -183,5 +190,6 @@ public class TraceCommandTests
 
     private static int Width(GoldenCase golden) => golden.Json.GetProperty("case").GetProperty("d_model").GetInt32();
 
-    private static Task<byte[]> Bytes(string path) => File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken);
+    private static Task<byte[]> Bytes(string path) =>
+        File.ReadAllBytesAsync(path, TestContext.Current.CancellationToken);
 }

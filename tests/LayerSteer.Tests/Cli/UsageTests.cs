@@ -4,19 +4,33 @@ using Xunit;
 
 namespace LayerSteer.Tests.Cli;
 
-/// <summary>Command lines that are wrong whatever the files hold: one line, exit code 1, and nothing on stdout.</summary>
+/// <summary>
+/// Command lines that are wrong whatever the files hold: one line, exit code 1, and nothing on stdout.
+/// </summary>
 public class UsageTests
 {
     private const string NotInSeed = "it is the published formulas; use corrected mode";
 
     [Theory]
-    [InlineData("seed mode refuses --strength: it is the published formulas; use --mode corrected", "--mode", "seed", "--strength", "1")]
-    [InlineData("seed mode drops the error term: " + NotInSeed + " to keep it", "--mode", "seed", "--error-term", "keep")]
-    [InlineData("seed mode edits every position: " + NotInSeed + " for --positions", "--mode", "seed", "--positions", "generated")]
+    [InlineData(
+        "seed mode refuses --strength: it is the published formulas; use --mode corrected",
+        "--mode",
+        "seed",
+        "--strength",
+        "1")]
+    [InlineData(
+        "seed mode drops the error term: " + NotInSeed + " to keep it", "--mode", "seed", "--error-term", "keep")]
+    [InlineData(
+        "seed mode edits every position: " + NotInSeed + " for --positions",
+        "--mode",
+        "seed",
+        "--positions",
+        "generated")]
     [InlineData(
         "method sae with the error term kept would be orig; leave out the error term or use another method",
         "--method", "sae", "--error-term", "keep")]
-    [InlineData("strength is 2, but method sae has none; expected 1, or 0 for no edit", "--method", "sae", "--strength", "2")]
+    [InlineData(
+        "strength is 2, but method sae has none; expected 1, or 0 for no edit", "--method", "sae", "--strength", "2")]
     [InlineData(
         "give only one of --scores, --topic, or --reference with --align and --encoder", "--topic", "medical")]
     [InlineData(
@@ -24,10 +38,13 @@ public class UsageTests
         "--reference", "r.csv", "--align", "a.csv", "--encoder", "e")]
     [InlineData("--reference, --align and --encoder belong together", "--reference", "r.csv", "--align", "a.csv")]
     [InlineData(
-        "give one of --greedy, --uniform-top-k, --picks, or --temperature with --top-k and --top-p", "--greedy", "--temperature", "1")]
+        "give one of --greedy, --uniform-top-k, --picks, or --temperature with --top-k and --top-p", "--greedy",
+        "--temperature", "1")]
     [InlineData(
-        "give one of --greedy, --uniform-top-k, --picks, or --temperature with --top-k and --top-p", "--picks", "0", "--uniform-top-k", "5")]
-    [InlineData("--max-new-tokens is 3, but --picks has only 2; give a pick for each token", "--picks", "0,1", "-n", "3")]
+        "give one of --greedy, --uniform-top-k, --picks, or --temperature with --top-k and --top-p", "--picks", "0",
+        "--uniform-top-k", "5")]
+    [InlineData(
+        "--max-new-tokens is 3, but --picks has only 2; give a pick for each token", "--picks", "0,1", "-n", "3")]
     [InlineData("3 autoencoders for 2 layers; expected one for all or one each", "--layer", "1", "--sae", "a,b")]
     [InlineData("give either a PROMPT or --prompts", "--prompts", "p.json")]
     [InlineData("--published-loop takes one PROMPT and no --compare", "--published-loop", "demo", "--compare")]
@@ -38,8 +55,12 @@ public class UsageTests
     [Theory]
     [InlineData("no method 'swapp'; there are orig, sae, clamp, weight, swap", "--method", "swapp")]
     [InlineData(
-        "no positions 'end'; there are all-but-special, all, prompt, generated, FROM:TO (such as 4:20)", "--positions", "end")]
-    [InlineData("no positions '9:4'; there are all-but-special, all, prompt, generated, FROM:TO (such as 4:20)", "--positions", "9:4")]
+        "no positions 'end'; there are all-but-special, all, prompt, generated, FROM:TO (such as 4:20)", "--positions",
+        "end")]
+    [InlineData(
+        "no positions '9:4'; there are all-but-special, all, prompt, generated, FROM:TO (such as 4:20)",
+        "--positions",
+        "9:4")]
     [InlineData("--mode is 'both'; there are corrected, seed", "--mode", "both")]
     [InlineData("--bos is 'two'; there are one, none", "--bos", "two")]
     [InlineData("--error-term is 'maybe'; there are keep, drop", "--error-term", "maybe")]
@@ -49,7 +70,8 @@ public class UsageTests
     [InlineData("--strength is '-1', expected a number from 0 on", "--strength", "-1")]
     [InlineData("--strength is 'NaN', expected a number from 0 on", "--strength", "NaN")]
     [InlineData("--strength is '1,5', expected a number from 0 on", "--strength", "1,5")]
-    [InlineData("--temperature is '0', expected a finite number above 0; --greedy is the limit of 0", "--temperature", "0")]
+    [InlineData(
+        "--temperature is '0', expected a finite number above 0; --greedy is the limit of 0", "--temperature", "0")]
     [InlineData("--top-k is '0', expected a whole number from 1 on", "--top-k", "0")]
     [InlineData("--top-p is '1.1', expected a number above 0 and at most 1", "--top-p", "1.1")]
     [InlineData("--seed is '-4', expected a whole number from 0 on", "--seed", "-4")]
@@ -73,23 +95,29 @@ public class UsageTests
     [Fact]
     public async Task Steering_needs_an_autoencoder_a_layer_and_scores()
     {
-        await Refused("method swap needs --sae and --layer; --method orig is the unsteered model", ["--scores", "s.csv"]);
+        await Refused(
+            "method swap needs --sae and --layer; --method orig is the unsteered model", ["--scores", "s.csv"]);
         await Refused(
             "method weight needs scores: give --scores, --topic, or --reference with --align and --encoder",
             ["--sae", "a", "--layer", "1", "--method", "weight"]);
         Assert.Equal(
             "method clamp needs scores: give --scores or --topic",
             await CliRun.Refused(
-                1, "trace", "--model", "m", "--sae", "a", "--layer", "1", "--method", "clamp", "--prompts", "p.json", "--out", "o.npz"));
+                1, "trace", "--model", "m", "--sae", "a", "--layer", "1", "--method", "clamp", "--prompts", "p.json",
+                "--out", "o.npz"));
     }
 
     [Fact]
     public async Task Other_commands_refuse_what_cannot_be_too()
     {
-        string[] index = ["index", "--model", "m", "--sae", "a", "--encoder", "e", "--reference", "r.csv", "--out", "o"];
-        Assert.Equal("an index is of one layer; build one index for each", await CliRun.Refused(1, [.. index, "--layer", "1,2"]));
+        string[] index =
+            ["index", "--model", "m", "--sae", "a", "--encoder", "e", "--reference", "r.csv", "--out", "o"];
         Assert.Equal(
-            "--shard is '3/2', expected N/OF with N from 1 to OF, such as 2/8", await CliRun.Refused(1, [.. index, "--layer", "1", "--shard", "3/2"]));
+            "an index is of one layer; build one index for each",
+            await CliRun.Refused(1, [.. index, "--layer", "1,2"]));
+        Assert.Equal(
+            "--shard is '3/2', expected N/OF with N from 1 to OF, such as 2/8", await CliRun.Refused(
+                1, [.. index, "--layer", "1", "--shard", "3/2"]));
         Assert.Equal(
             "--summary is 'mean'; there are avg, max, counts",
             await CliRun.Refused(1, "topic", "--index", "i", "--align", "a.csv", "--summary", "mean"));
@@ -104,7 +132,8 @@ public class UsageTests
     {
         CliRun missing = await CliRun.Of("trace");
         Assert.Equal(
-            ["Option '--model' is required.", "Option '--prompts' is required.", "Option '--out' is required."], missing.Errors);
+            ["Option '--model' is required.", "Option '--prompts' is required.", "Option '--out' is required."],
+            missing.Errors);
         Assert.Contains("layersteer trace --help shows what there is", missing.Notes, StringComparison.Ordinal);
         CliRun merge = await CliRun.Of("index", "merge", "a", "b");
         Assert.Equal(["Option '--out' is required."], merge.Errors);
@@ -128,8 +157,8 @@ public class UsageTests
     public async Task Values_are_read_in_any_case()
     {
         using GoldenCase golden = GoldenCase.Open("gpt2-topk");
-        CliRun run = await CliRun.Of(
-            ["generate", "Hello", .. golden.WithScores(), "--mode", "SEED", "--bos", "One", "--method", "SAE", "-n", "1", "--json"]);
+        string[] words = ["--mode", "SEED", "--bos", "One", "--method", "SAE"];
+        CliRun run = await CliRun.Of(["generate", "Hello", .. golden.WithScores(), .. words, "-n", "1", "--json"]);
         Assert.Equal("seed", run.Json.GetProperty("steering").GetProperty("mode").GetString());
     }
 
