@@ -36,15 +36,19 @@ internal static class PartSums
         {
             throw new InvalidDataException($"'{sums}': more than the sums of {Files.Length} files");
         }
-        string[] lines = File.ReadAllLines(sums);
-        foreach (string file in Files)
+        string text = File.ReadAllText(sums);
+        string[] lines = text.Split('\n');
+        string[] expected = [.. Files.Select(file => Line(folder, file))];
+        int damaged = Array.FindIndex(expected, line => !lines.Contains(line, StringComparer.Ordinal));
+        if (damaged >= 0)
         {
-            if (!lines.Contains(Line(folder, file), StringComparer.Ordinal))
-            {
-                throw new InvalidDataException(
-                    $"'{Path.Combine(folder, file)}': damaged, its SHA-256 is not in {FileName}; "
-                    + "delete this part and resume the build");
-            }
+            throw new InvalidDataException(
+                $"'{Path.Combine(folder, Files[damaged])}': damaged, its SHA-256 is not in {FileName}; "
+                + "delete this part and resume the build");
+        }
+        if (text != string.Concat(expected.Select(line => line + "\n")))
+        {
+            throw new InvalidDataException($"'{sums}': not as it was written; delete this part and resume the build");
         }
     }
 
