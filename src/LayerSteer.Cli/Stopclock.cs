@@ -50,7 +50,7 @@ internal sealed class Stopclock(int repeats, CancellationToken cancellation)
     /// <summary>
     /// Measures two ways to do the same thing to the same items in turn, the one that comes first changing each time.
     /// </summary>
-    /// <returns>The times of one unit of both, paired, and how many units all items have together in the second.</returns>
+    /// <returns>The times of one unit of both, paired, and how many units all items have in the second.</returns>
     public (double[] First, double[] Second, long Units) Compare<T>(
         IReadOnlyList<T> items, Func<T, long> first, Func<T, long> second)
     {

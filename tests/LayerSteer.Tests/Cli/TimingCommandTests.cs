@@ -41,8 +41,8 @@ public class TimingCommandTests
     public async Task Timing_counts_real_tokens()
     {
         using GoldenCase golden = GoldenCase.Open("gpt2-relu-sharded");
-        CliRun run = await CliRun.Of(
-            ["timing", .. golden.Steered(), .. golden.Texts(), "--mode", "seed", "--repeats", "1", "-n", "3", "--json"]);
+        string[] few = ["--mode", "seed", "--repeats", "1", "-n", "3", "--json"];
+        CliRun run = await CliRun.Of(["timing", .. golden.Steered(), .. golden.Texts(), .. few]);
         JsonElement timings = run.Json.GetProperty("timings");
         JsonElement scoring = golden.Json.GetProperty("scoring");
         int references = scoring.GetProperty("ref_tokens").GetArrayLength();
