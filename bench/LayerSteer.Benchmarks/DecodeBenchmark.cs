@@ -81,8 +81,8 @@ internal static class DecodeBenchmark
         public void Print()
         {
             double floor = _decoder.BytesPerToken / _bandwidth.Median / 1e6;
-            Console.WriteLine(FormattableString.Invariant(
-                $"{_decoder.Pool.Threads} threads: {_time} ms a token; {_bandwidth} GB/s, floor {floor:F2} ms; ratio {_ratio}"));
+            Console.WriteLine(FormattableString.Invariant($"{_decoder.Pool.Threads} threads: {_time} ms a token; ")
+                + FormattableString.Invariant($"{_bandwidth} GB/s, floor {floor:F2} ms; ratio {_ratio}"));
         }
 
         public void Dispose()

@@ -36,7 +36,8 @@ public class KernelBenchmarks
         var generator = new SplitMix64(1);
         float[] Random(int count) => [.. Enumerable.Range(0, count).Select(_ => (float)(generator.NextDouble() - 0.5))];
         _rowMajor = Random(D * DMlp);
-        _weights = WeightMatrix.FromRows(Store, DMlp, D, (start, to) => _rowMajor.AsSpan((int)start, to.Length).CopyTo(to));
+        _weights = WeightMatrix.FromRows(
+            Store, DMlp, D, (start, to) => _rowMajor.AsSpan((int)start, to.Length).CopyTo(to));
         _keys = Store.Allocate(Heads * 512 * DHead);
         Random(Heads * 512 * DHead).CopyTo(_keys.Span(0, Heads * 512 * DHead));
         _rows = [.. Enumerable.Range(0, Rows).Select(i => new AttentionRow(_keys, _keys, 0, 512, 512 - Rows + i + 1))];

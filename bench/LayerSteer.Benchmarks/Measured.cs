@@ -3,7 +3,7 @@ using LayerSteer.Numerics;
 
 namespace LayerSteer.Benchmarks;
 
-/// <summary>Rounds of alternating arms. A shared machine changes from second to second, so medians are what counts.</summary>
+/// <summary>Values of alternating rounds. A shared machine changes by the second, so the median counts.</summary>
 internal sealed class Measured
 {
     private readonly List<double> _values = [];
@@ -24,5 +24,6 @@ internal sealed class Measured
     public void Add(double value) => _values.Add(value);
 
     /// <summary>Median, and least and most in brackets.</summary>
-    public override string ToString() => FormattableString.Invariant($"{Median:F2} [{_values.Min():F2} .. {_values.Max():F2}]");
+    public override string ToString() =>
+        FormattableString.Invariant($"{Median:F2} [{_values.Min():F2} .. {_values.Max():F2}]");
 }

@@ -20,7 +20,8 @@ internal static class PrefillBenchmark
         WorkerPool[] pools = [.. threadCounts.Select(threads => new WorkerPool(threads))];
         using var weights = new RandomDecoder();
         Console.WriteLine($"{Measured.Machine}; {Tokens} tokens");
-        var speeds = pools.ToDictionary(pool => pool, _ => (Prefill: new Measured(), Peak: new Measured(), Share: new Measured()));
+        var speeds = pools.ToDictionary(
+            pool => pool, _ => (Prefill: new Measured(), Peak: new Measured(), Share: new Measured()));
         int[] ids = [.. Enumerable.Range(0, Tokens)];
         for (int round = -1; round < Rounds; round++)
         {
@@ -46,8 +47,8 @@ internal static class PrefillBenchmark
         {
             (Measured prefill, Measured peak, Measured share) = speeds[pool];
             double milliseconds = Operations(RandomDecoder.Spec) / prefill.Median / 1e6 / Tokens;
-            Console.WriteLine(FormattableString.Invariant(
-                $"{pool.Threads} threads: {prefill} GFLOP/s, {milliseconds:F2} ms a token; FMA peak {peak} GFLOP/s; share {share} %"));
+            Console.WriteLine(FormattableString.Invariant($"{pool.Threads} threads: {prefill} GFLOP/s, ")
+                + FormattableString.Invariant($"{milliseconds:F2} ms a token; FMA peak {peak}, share {share} %"));
             pool.Dispose();
         }
     }

@@ -16,8 +16,8 @@ internal sealed class RandomDecoder : IDisposable
         Norm norm = new(Enumerable.Repeat(1f, d).ToArray(), new float[d], Spec.NormEpsilon);
         BlockWeights[] blocks =
         [
-            .. Enumerable.Range(0, Spec.NLayers).Select(_ =>
-                new BlockWeights(norm, Linear(d, 3 * d), Linear(d, d), norm, Linear(d, Spec.DMlp), Linear(Spec.DMlp, d))),
+            .. Enumerable.Range(0, Spec.NLayers).Select(_ => new BlockWeights(
+                norm, Linear(d, 3 * d), Linear(d, d), norm, Linear(d, Spec.DMlp), Linear(Spec.DMlp, d))),
         ];
         WeightMatrix embedding = Linear(d, Spec.Vocabulary).Weights;
         _weights = new DecoderWeights(embedding, new float[Spec.ContextLength * d], blocks, norm, embedding);

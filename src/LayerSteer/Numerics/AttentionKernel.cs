@@ -170,7 +170,8 @@ internal unsafe struct AttentionKernel : IKernel
         z3.Store(z + 48);
     }
 
-    private readonly void Values16<T>(float* weights, float* v, float* z, int visible, int count) where T : struct, ILanes<T>
+    private readonly void Values16<T>(float* weights, float* v, float* z, int visible, int count)
+        where T : struct, ILanes<T>
     {
         T sum = T.Broadcast(0f);
         for (int j = 0; j < visible; j++)

@@ -13,7 +13,7 @@ internal unsafe struct MatrixKernel : IKernel
 {
     private const int TileRows = 6;
 
-    /// <summary>Two panels of 192 inputs are 24 KB: they stay in the first-level cache while the rows of a chunk pass by.</summary>
+    /// <summary>Two panels of 192 inputs are 24 KB: they stay in the first-level cache while a chunk passes by.</summary>
     private const int BlockInputs = 192;
 
     private const int ChunkRows = 96;
@@ -104,7 +104,7 @@ internal unsafe struct MatrixKernel : IKernel
 
     /// <summary>
     /// Several rows: tiles of six rows by one panel, or by two where a register holds a whole panel. Measured on Zen 3
-    /// (256 bits): 86 % of the peak of fused multiply-adds on one core, for 96 to 256 rows and any block from 192 to 256.
+    /// (256 bits), one core: 86 % of the peak of fused multiply-adds for 96 to 256 rows, in blocks of 192 or 256 alike.
     /// </summary>
     private readonly void RunRows<T>(int begin, int end) where T : struct, ILanes<T>
     {
@@ -118,7 +118,8 @@ internal unsafe struct MatrixKernel : IKernel
         }
     }
 
-    private readonly void RunChunk<T>(int panel, int panels, int firstRow, int rows, float* sums) where T : struct, ILanes<T>
+    private readonly void RunChunk<T>(int panel, int panels, int firstRow, int rows, float* sums)
+        where T : struct, ILanes<T>
     {
         long panelSize = (long)_inputs * Lanes.Count;
         float* w = _panels + (panel * panelSize);
@@ -158,7 +159,8 @@ internal unsafe struct MatrixKernel : IKernel
     /// Six rows by 16 outputs: twelve 256-bit sums, the most that sixteen registers hold. Where fewer rows are left,
     /// the last one stands in for those missing, and nobody reads their sums.
     /// </summary>
-    private readonly void Tile<T>(float* w, float* x0, int rows, float* sums, int count, bool first) where T : struct, ILanes<T>
+    private readonly void Tile<T>(float* w, float* x0, int rows, float* sums, int count, bool first)
+        where T : struct, ILanes<T>
     {
         float* x1 = rows > 1 ? x0 + _inputs : x0;
         float* x2 = rows > 2 ? x1 + _inputs : x1;

@@ -5,16 +5,16 @@ using System.Runtime.Intrinsics;
 namespace LayerSteer.Numerics;
 
 /// <summary>
-/// Persistent threads that share the items of a kernel in contiguous ranges. Whoever waits spins briefly and then parks,
-/// so an idle pool costs nothing. When two requests come at once, the second runs its kernel on its own thread:
+/// Persistent threads that share the items of a kernel in contiguous ranges. Whoever waits spins briefly and then
+/// parks, so an idle pool costs nothing. When two requests come at once, the second runs its kernel on its own thread:
 /// the result does not depend on the number of threads. Thread-safe.
 /// </summary>
 public sealed unsafe class WorkerPool : IDisposable
 {
     /// <summary>
-    /// About 30 µs. Measured with decoding on two Zen 3 cores: from 50 to 2000 spins the same on a quiet machine (1.0 times
-    /// the time to read the weights); with another process on one core 1.0 up to 200 spins, and 3.0 at 2000, since a
-    /// caller that spins keeps its core from the worker that it waits for.
+    /// About 30 µs. Measured with decoding on two Zen 3 cores: from 50 to 2000 spins the same on a quiet machine (1.0
+    /// times the time to read the weights); with another process on one core 1.0 up to 200 spins, and 3.0 at 2000,
+    /// since a caller that spins keeps its core from the worker that it waits for.
     /// </summary>
     private const int SpinsBeforeParking = 100;
 
@@ -222,7 +222,7 @@ public sealed unsafe class WorkerPool : IDisposable
             }
         }
 
-        /// <summary>Wakes the waiting thread if it has parked. The condition must be true, behind a full barrier.</summary>
+        /// <summary>Wakes the thread if it has parked. The condition must be true, behind a full barrier.</summary>
         public void Open()
         {
             if (Volatile.Read(ref _parked) != 0 && Interlocked.Exchange(ref _parked, 0) != 0)

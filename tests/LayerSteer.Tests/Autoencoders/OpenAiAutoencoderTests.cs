@@ -16,7 +16,8 @@ public class OpenAiAutoencoderTests
     [InlineData("openai-topk-strided-cuda", SaeActivationKind.TopK, 8, true)]
     [InlineData("openai-relu", SaeActivationKind.Relu, 0, false)]
     [InlineData("openai-relu-noname", SaeActivationKind.Relu, 0, false)]
-    public void Published_files_give_the_values_of_the_reference(string name, SaeActivationKind kind, int k, bool normalises)
+    public void Published_files_give_the_values_of_the_reference(
+        string name, SaeActivationKind kind, int k, bool normalises)
     {
         using SparseAutoencoder sae = OpenAiAutoencoder.Load(TestFiles.Golden($"sae-formats/{name}"));
         using TensorFile golden = TensorFile.Open(TestFiles.Golden("sae-formats/golden.npz"));
@@ -68,7 +69,9 @@ public class OpenAiAutoencoderTests
     }
 
     [Theory]
-    [InlineData("encoder.weight", "'DIR/autoencoder.safetensors': tensor encoder.weight is [6], expected [latents, width of the input]")]
+    [InlineData(
+        "encoder.weight",
+        "'DIR/autoencoder.safetensors': tensor encoder.weight is [6], expected [latents, width of the input]")]
     [InlineData("decoder.weight", "'autoencoder.safetensors': tensor decoder.weight is [6], expected [40, 90]")]
     [InlineData("pre_bias", "'autoencoder.safetensors': tensor pre_bias is [6], expected [40]")]
     [InlineData("latent_bias", "'autoencoder.safetensors': tensor latent_bias is [6], expected [90]")]
@@ -94,10 +97,18 @@ public class OpenAiAutoencoderTests
     }
 
     [Theory]
-    [InlineData(null, "'DIR/autoencoder.safetensors': activation is TopK, but activation_state_dict has no whole number k")]
-    [InlineData(0L, "'DIR/autoencoder.safetensors': activation_state_dict.k is 0, expected 1 to 90, the number of latents")]
-    [InlineData(-1L, "'DIR/autoencoder.safetensors': activation_state_dict.k is -1, expected 1 to 90, the number of latents")]
-    [InlineData(91L, "'DIR/autoencoder.safetensors': activation_state_dict.k is 91, expected 1 to 90, the number of latents")]
+    [InlineData(
+        null,
+        "'DIR/autoencoder.safetensors': activation is TopK, but activation_state_dict has no whole number k")]
+    [InlineData(
+        0L,
+        "'DIR/autoencoder.safetensors': activation_state_dict.k is 0, expected 1 to 90, the number of latents")]
+    [InlineData(
+        -1L,
+        "'DIR/autoencoder.safetensors': activation_state_dict.k is -1, expected 1 to 90, the number of latents")]
+    [InlineData(
+        91L,
+        "'DIR/autoencoder.safetensors': activation_state_dict.k is 91, expected 1 to 90, the number of latents")]
     public void A_k_that_is_missing_or_out_of_range_is_refused(long? k, string message)
     {
         using var tiny = new TinyAutoencoder(SaeActivationKind.TopK) { Count = k };
@@ -105,7 +116,9 @@ public class OpenAiAutoencoderTests
     }
 
     [Theory]
-    [InlineData("activation", "JumpReLU", "'DIR/autoencoder.safetensors': activation is 'JumpReLU'; supported: TopK, ReLU")]
+    [InlineData(
+        "activation", "JumpReLU",
+        "'DIR/autoencoder.safetensors': activation is 'JumpReLU'; supported: TopK, ReLU")]
     [InlineData("activation", "a\nb", "'DIR/autoencoder.safetensors': activation is 'a?b'; supported: TopK, ReLU")]
     [InlineData(
         "activation_state_dict.postact_fn", "Softplus",
@@ -121,7 +134,9 @@ public class OpenAiAutoencoderTests
     public void A_folder_must_hold_one_checkpoint()
     {
         using var tiny = new TinyAutoencoder(SaeActivationKind.Relu);
-        string Refusal() => Assert.Throws<InvalidDataException>(() => OpenAiAutoencoder.Load(tiny.Path)).Message.Replace(tiny.Path, "DIR");
+        string Refusal() => Assert.Throws<InvalidDataException>(() => OpenAiAutoencoder.Load(tiny.Path))
+            .Message.Replace(tiny.Path, "DIR", StringComparison.Ordinal);
+
         Assert.Equal("'DIR': 0 files end in .pt or .safetensors, expected one; name the file", Refusal());
         tiny.Write("a.safetensors");
         tiny.Write("b.safetensors");

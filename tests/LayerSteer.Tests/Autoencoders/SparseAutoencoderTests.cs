@@ -27,7 +27,8 @@ public class SparseAutoencoderTests
         {
             double[] input = [.. x.Skip(row * DIn).Take(DIn).Select(v => (double)v)];
             double mean = kind == SaeActivationKind.Relu ? 0 : input.Average();
-            double std = kind == SaeActivationKind.Relu ? 1 : Math.Sqrt(input.Sum(v => (v - mean) * (v - mean)) / (DIn - 1));
+            double std =
+                kind == SaeActivationKind.Relu ? 1 : Math.Sqrt(input.Sum(v => (v - mean) * (v - mean)) / (DIn - 1));
             double divisor = kind == SaeActivationKind.Relu ? 1 : std + 1e-5;
             for (int f = 0; f < DSae; f++)
             {
@@ -43,9 +44,12 @@ public class SparseAutoencoderTests
 
             float[] own = a[(row * DSae)..((row + 1) * DSae)];
             sae.Activate(own, latents);
-            int[] kept = kind == SaeActivationKind.Relu
-                ? [.. Enumerable.Range(0, DSae)]
-                : [.. Enumerable.Range(0, DSae).OrderByDescending(f => own[f]).ThenBy(f => f).Take(TinyAutoencoder.K).Order()];
+            IEnumerable<int> kept = Enumerable.Range(0, DSae);
+            if (kind != SaeActivationKind.Relu)
+            {
+                kept = kept.OrderByDescending(f => own[f]).ThenBy(f => f).Take(TinyAutoencoder.K).Order();
+            }
+
             int[] active = [.. kept.Where(f => own[f] > 0)];
             Assert.Equal(active, latents.Indices.ToArray());
             Assert.Equal(active.Select(f => own[f]), latents.Values.ToArray());
@@ -53,7 +57,8 @@ public class SparseAutoencoderTests
             sae.Decode(latents, scales[row], reconstruction);
             for (int i = 0; i < DIn; i++)
             {
-                double sum = active.Sum(f => (double)own[f] * tiny.DecoderRow(f)[i]) + tiny.Tensors["pre_bias"].Values[i];
+                double sum =
+                    active.Sum(f => (double)own[f] * tiny.DecoderRow(f)[i]) + tiny.Tensors["pre_bias"].Values[i];
                 Assert.Equal((sum * std) + mean, reconstruction[i], 1e-4);
             }
         }
@@ -135,7 +140,8 @@ public class SparseAutoencoderTests
         float[] x = RandomFloats.Of(1, DIn);
         x[5] = float.PositiveInfinity;
         Assert.EndsWith(
-            "autoencoder.safetensors': a pre-activation is not finite; the residual stream or the autoencoder holds NaN or infinity",
+            "autoencoder.safetensors': a pre-activation is not finite; the residual stream or the "
+            + "autoencoder holds NaN or infinity",
             Assert.Throws<InvalidDataException>(() => Encode(sae, x)).Message);
     }
 
@@ -146,10 +152,12 @@ public class SparseAutoencoderTests
         float[] x = new float[DIn];
         Assert.Equal(
             "x has 40 elements, expected 80 (Parameter 'x')",
-            Assert.Throws<ArgumentException>(() => sae.PreActivations(x, 2, new float[2 * DSae], new InputScale[2])).Message);
+            Assert.Throws<ArgumentException>(
+                () => sae.PreActivations(x, 2, new float[2 * DSae], new InputScale[2])).Message);
         Assert.Equal(
             "preActivations has 89 elements, expected 90 (Parameter 'preActivations')",
-            Assert.Throws<ArgumentException>(() => sae.PreActivations(x, 1, new float[DSae - 1], new InputScale[1])).Message);
+            Assert.Throws<ArgumentException>(
+                () => sae.PreActivations(x, 1, new float[DSae - 1], new InputScale[1])).Message);
         Assert.Throws<ArgumentException>(() => sae.PreActivations(x, 1, new float[DSae], []));
         Assert.Throws<ArgumentException>(() => sae.AddChange(new SparseLatents(), default, new float[DIn - 1]));
         Assert.Throws<ArgumentException>(() => sae.Decode(new SparseLatents(), default, new float[DIn - 1]));
@@ -161,12 +169,17 @@ public class SparseAutoencoderTests
         using var model = new TinyModel();
         using Decoder decoder = model.Load();
         using SparseAutoencoder sae = TinyAutoencoder.Create(SaeActivationKind.Relu);
-        string Refusal(HookPoint point) => Assert.Throws<ArgumentException>(() => sae.RequireFits(decoder.Spec, point)).Message;
+        string Refusal(HookPoint point) =>
+            Assert.Throws<ArgumentException>(() => sae.RequireFits(decoder.Spec, point)).Message;
         sae.RequireFits(decoder.Spec, HookPoint.ResidualPost(2));
-        Assert.Equal("no hook point 'blocks.3.hook_resid_post'; this model has layers 0 to 2", Refusal(HookPoint.ResidualPost(3)));
-        Assert.Equal("no hook point 'hook_embed'; this model has layers 0 to 2", Refusal(new HookPoint(HookKind.Embed, -1)));
         Assert.Equal(
-            $"'{sae.Path}': the autoencoder's input has width 40, but blocks.1.mlp.hook_post of this model has width 72",
+            "no hook point 'blocks.3.hook_resid_post'; this model has layers 0 to 2",
+            Refusal(HookPoint.ResidualPost(3)));
+        Assert.Equal(
+            "no hook point 'hook_embed'; this model has layers 0 to 2", Refusal(new HookPoint(HookKind.Embed, -1)));
+        Assert.Equal(
+            $"'{sae.Path}': the autoencoder's input has width 40, but blocks.1.mlp.hook_post of this "
+            + "model has width 72",
             Refusal(new HookPoint(HookKind.MlpPost, 1)));
     }
 

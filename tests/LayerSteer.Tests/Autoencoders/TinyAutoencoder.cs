@@ -8,7 +8,9 @@ using Xunit;
 
 namespace LayerSteer.Tests.Autoencoders;
 
-/// <summary>A random autoencoder for <see cref="TinyModel"/>, in OpenAI's names. Change its parts first, then load.</summary>
+/// <summary>
+/// A random autoencoder for <see cref="TinyModel"/>, in OpenAI's names. Change its parts first, then load.
+/// </summary>
 internal sealed class TinyAutoencoder : IDisposable
 {
     public const int DIn = TinyModel.DModel;
@@ -51,7 +53,8 @@ internal sealed class TinyAutoencoder : IDisposable
     }
 
     /// <summary>Decoder row of a latent, [dIn].</summary>
-    public float[] DecoderRow(int latent) => [.. Enumerable.Range(0, DIn).Select(i => Tensors["decoder.weight"].Values[(i * DSae) + latent])];
+    public float[] DecoderRow(int latent) =>
+        [.. Enumerable.Range(0, DIn).Select(i => Tensors["decoder.weight"].Values[(i * DSae) + latent])];
 
     public SparseAutoencoder Load(WorkerPool? pool = null)
     {

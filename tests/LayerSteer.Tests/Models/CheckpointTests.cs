@@ -25,7 +25,8 @@ public sealed class CheckpointTests : IDisposable
         ArchitectureSpec spec = decoder.Spec;
         Assert.Equal(
             ("gpt2", 3, 40, 2, 2, 20, 72, 263, 48),
-            (spec.Family, spec.NLayers, spec.DModel, spec.NHeads, spec.NKeyValueHeads, spec.DHead, spec.DMlp, spec.Vocabulary, spec.ContextLength));
+            (spec.Family, spec.NLayers, spec.DModel, spec.NHeads, spec.NKeyValueHeads, spec.DHead, spec.DMlp,
+                spec.Vocabulary, spec.ContextLength));
         Assert.Equal((Activation.Relu, 1e-6f, true), (spec.Activation, spec.NormEpsilon, spec.TiedUnembedding));
         Assert.Equal(1f / MathF.Sqrt(20) / 3, spec.AttentionScaleOf(2));
         Assert.Equal((TinyModel.Eos, TinyModel.Eos), (spec.BosId, spec.EosId));
@@ -39,7 +40,8 @@ public sealed class CheckpointTests : IDisposable
         _tiny.Config.Remove("bos_token_id");
         _tiny.Config["eos_token_id"] = null;
         using Decoder decoder = _tiny.Load();
-        Assert.Equal((TinyModel.Context, null, null), (decoder.Spec.ContextLength, decoder.Spec.BosId, decoder.Spec.EosId));
+        Assert.Equal(
+            (TinyModel.Context, null, null), (decoder.Spec.ContextLength, decoder.Spec.BosId, decoder.Spec.EosId));
         Assert.Equal((Activation.GeluTanh, 1e-5f), (decoder.Spec.Activation, decoder.Spec.NormEpsilon));
     }
 
@@ -47,7 +49,9 @@ public sealed class CheckpointTests : IDisposable
     [InlineData("n_layer", "0", "'DIR/config.json': n_layer is 0, expected a whole number from 1 to 16777216")]
     [InlineData("n_layer", "-3", "'DIR/config.json': n_layer is -3, expected a whole number from 1 to 16777216")]
     [InlineData("n_layer", "2.5", "'DIR/config.json': n_layer is 2.5, expected a whole number from 1 to 16777216")]
-    [InlineData("n_layer", "99999999999", "'DIR/config.json': n_layer is 99999999999, expected a whole number from 1 to 16777216")]
+    [InlineData(
+        "n_layer", "99999999999",
+        "'DIR/config.json': n_layer is 99999999999, expected a whole number from 1 to 16777216")]
     [InlineData("n_embd", "\"40\"", "'DIR/config.json': n_embd is \"40\", expected a whole number from 1 to 16777216")]
     [InlineData("n_embd", "[\n1]", "'DIR/config.json': n_embd is [?1], expected a whole number from 1 to 16777216")]
     [InlineData("n_embd", "null", "'DIR/config.json': n_embd is nothing, expected a whole number")]
@@ -55,7 +59,9 @@ public sealed class CheckpointTests : IDisposable
     [InlineData("model_type", "7", "'DIR/config.json': model_type is 7, expected a string")]
     [InlineData("model_type", "\"\\ud800\"", "'DIR/config.json': model_type is \"\\ud800\", expected a string")]
     [InlineData("layer_norm_epsilon", "2", "'DIR/config.json': layer_norm_epsilon is 2, expected a number from 0 to 1")]
-    [InlineData("layer_norm_epsilon", "1e999", "'DIR/config.json': layer_norm_epsilon is 1e999, expected a number from 0 to 1")]
+    [InlineData(
+        "layer_norm_epsilon", "1e999",
+        "'DIR/config.json': layer_norm_epsilon is 1e999, expected a number from 0 to 1")]
     [InlineData("tie_word_embeddings", "1", "'DIR/config.json': tie_word_embeddings is 1, expected true or false")]
     [InlineData("eos_token_id", "-1", "'DIR/config.json': eos_token_id is -1, expected a token id")]
     public void A_field_that_is_wrong_is_refused_by_name(string field, string json, string message)
@@ -69,8 +75,10 @@ public sealed class CheckpointTests : IDisposable
     [InlineData("model_type", "\"a\\nb\"", "'DIR/config.json': model_type is 'a?b'; supported: gpt2")]
     [InlineData(
         "activation_function", "\"gelu_fast\"",
-        "'DIR/config.json': activation_function is 'gelu_fast'; supported: gelu_new, gelu_pytorch_tanh, gelu, relu, silu, swish")]
-    public void A_setting_that_is_not_supported_is_refused_with_those_that_are(string field, string json, string message)
+        "'DIR/config.json': activation_function is 'gelu_fast'; supported: gelu_new, "
+        + "gelu_pytorch_tanh, gelu, relu, silu, swish")]
+    public void A_setting_that_is_not_supported_is_refused_with_those_that_are(
+        string field, string json, string message)
     {
         WriteConfigWith(field, json);
         Assert.Equal(message, RefusalOfConfig<NotSupportedException>());
@@ -80,7 +88,8 @@ public sealed class CheckpointTests : IDisposable
     public void A_config_that_is_missing_or_no_object_is_refused()
     {
         Assert.Equal(
-            "'DIR/config.json': no such file; a checkpoint folder has a config.json", RefusalOfConfig<InvalidDataException>());
+            "'DIR/config.json': no such file; a checkpoint folder has a config.json",
+            RefusalOfConfig<InvalidDataException>());
         File.WriteAllText(_tiny.File("config.json"), "[1]");
         Assert.Equal("'DIR/config.json': expected a JSON object, found Array", RefusalOfConfig<InvalidDataException>());
         File.WriteAllText(_tiny.File("config.json"), "{");
@@ -92,7 +101,8 @@ public sealed class CheckpointTests : IDisposable
     {
         _tiny.WriteConfig();
         Assert.Equal(
-            "'DIR': no weights; looked for model.safetensors, model.safetensors.index.json, pytorch_model.bin, pytorch_model.bin.index.json",
+            "'DIR': no weights; looked for model.safetensors, model.safetensors.index.json, "
+            + "pytorch_model.bin, pytorch_model.bin.index.json",
             RefusalOfConfig<InvalidDataException>());
     }
 
@@ -110,7 +120,8 @@ public sealed class CheckpointTests : IDisposable
     {
         _tiny.Tensors["h.2.attn.c_proj.weight"] = ([40, 39], new float[40 * 39]);
         Assert.Equal(
-            "'model.safetensors': tensor h.2.attn.c_proj.weight is [40, 39], expected [40, 40]", _tiny.Refusal<InvalidDataException>());
+            "'model.safetensors': tensor h.2.attn.c_proj.weight is [40, 39], expected [40, 40]",
+            _tiny.Refusal<InvalidDataException>());
     }
 
     [Fact]
@@ -118,7 +129,8 @@ public sealed class CheckpointTests : IDisposable
     {
         _tiny.Tensors["h.0.attn.c_gate.weight"] = ([1], [1f]);
         Assert.Equal(
-            "'DIR': 1 tensors that a gpt2 block does not have: h.0.attn.c_gate.weight; is n_layer in config.json too small?",
+            "'DIR': 1 tensors that a gpt2 block does not have: h.0.attn.c_gate.weight; is n_layer in "
+            + "config.json too small?",
             _tiny.Refusal<InvalidDataException>());
     }
 
@@ -127,7 +139,8 @@ public sealed class CheckpointTests : IDisposable
     {
         _tiny.Config["n_layer"] = 2;
         Assert.Equal(
-            "'DIR': 12 tensors that a gpt2 block does not have: h.2.attn.c_attn.bias, h.2.attn.c_attn.weight, h.2.attn.c_proj.bias, "
+            "'DIR': 12 tensors that a gpt2 block does not have: h.2.attn.c_attn.bias, "
+            + "h.2.attn.c_attn.weight, h.2.attn.c_proj.bias, "
             + "h.2.attn.c_proj.weight; is n_layer in config.json too small?",
             _tiny.Refusal<InvalidDataException>());
     }
@@ -174,7 +187,9 @@ public sealed class CheckpointTests : IDisposable
         }
 
         _tiny.Tensors.Remove("wte.weight");
-        Assert.Matches("^'DIR': has both 'transformer\\.(.+)' and '\\1'; expected one of them$", _tiny.Refusal<InvalidDataException>());
+        Assert.Matches(
+            "^'DIR': has both 'transformer\\.(.+)' and '\\1'; expected one of them$",
+            _tiny.Refusal<InvalidDataException>());
     }
 
     [Theory]
@@ -240,7 +255,9 @@ public sealed class CheckpointTests : IDisposable
     }
 
     [Theory]
-    [InlineData("{}", "'DIR/model.safetensors.index.json': weight_map is nothing, expected an object from tensor name to shard file")]
+    [InlineData(
+        "{}",
+        "'DIR/model.safetensors.index.json': weight_map is nothing, expected an object from tensor name to shard file")]
     [InlineData(
         """{"weight_map": 3}""",
         "'DIR/model.safetensors.index.json': weight_map is 3, expected an object from tensor name to shard file")]
@@ -249,19 +266,23 @@ public sealed class CheckpointTests : IDisposable
         "'DIR/model.safetensors.index.json': weight_map is empty; expected an object from tensor name to shard file")]
     [InlineData(
         """{"weight_map": {"a": "../x"}}""",
-        "'DIR/model.safetensors.index.json': weight_map['a'] is '../x', expected the name of a file in the same folder")]
+        "'DIR/model.safetensors.index.json': weight_map['a'] is '../x', expected the name of a "
+        + "file in the same folder")]
     [InlineData(
         """{"weight_map": {"a": "/etc/passwd"}}""",
-        "'DIR/model.safetensors.index.json': weight_map['a'] is '/etc/passwd', expected the name of a file in the same folder")]
+        "'DIR/model.safetensors.index.json': weight_map['a'] is '/etc/passwd', expected the name "
+        + "of a file in the same folder")]
     [InlineData(
         """{"weight_map": {"a": "b\\c"}}""",
-        "'DIR/model.safetensors.index.json': weight_map['a'] is 'b\\c', expected the name of a file in the same folder")]
+        "'DIR/model.safetensors.index.json': weight_map['a'] is 'b\\c', expected the name of a "
+        + "file in the same folder")]
     [InlineData(
         """{"weight_map": {"a": 4}}""",
         "'DIR/model.safetensors.index.json': weight_map['a'] is '?', expected the name of a file in the same folder")]
     [InlineData(
         """{"weight_map": {"\ud800": "x"}}""",
-        "'DIR/model.safetensors.index.json': weight_map is {\"\\ud800\": \"x\"}, expected an object from tensor name to shard file")]
+        "'DIR/model.safetensors.index.json': weight_map is {\"\\ud800\": \"x\"}, expected an "
+        + "object from tensor name to shard file")]
     [InlineData(
         """{"weight_map": {"a": "gone.safetensors"}}""",
         "'DIR/model.safetensors.index.json': names the shard 'gone.safetensors', which is not in the folder")]
@@ -277,9 +298,11 @@ public sealed class CheckpointTests : IDisposable
     {
         _tiny.WriteConfig();
         WriteShards(_tiny, TensorType.F32);
-        _tiny.WriteTensors("part-1.safetensors", _tiny.Tensors.Keys.Where((name, i) => i % 2 == 1 && name != "wte.weight"));
+        _tiny.WriteTensors(
+            "part-1.safetensors", _tiny.Tensors.Keys.Where((name, i) => i % 2 == 1 && name != "wte.weight"));
         Assert.Equal(
-            "'DIR/part-1.safetensors': no tensor 'wte.weight', which the index says is in it", _tiny.Refusal<InvalidDataException>());
+            "'DIR/part-1.safetensors': no tensor 'wte.weight', which the index says is in it",
+            _tiny.Refusal<InvalidDataException>());
     }
 
     [Fact]
@@ -287,7 +310,8 @@ public sealed class CheckpointTests : IDisposable
     {
         _tiny.WriteConfig();
         WriteShards(_tiny, TensorType.F32);
-        _tiny.WriteTensors("part-1.safetensors", _tiny.Tensors.Keys.Where((name, i) => i % 2 == 1 || name == "h.0.attn.c_attn.bias"));
+        _tiny.WriteTensors(
+            "part-1.safetensors", _tiny.Tensors.Keys.Where((name, i) => i % 2 == 1 || name == "h.0.attn.c_attn.bias"));
         Assert.Equal(
             "'DIR/part-1.safetensors': tensor 'h.0.attn.c_attn.bias' is in another shard too; expected it once",
             _tiny.Refusal<InvalidDataException>());
@@ -332,7 +356,8 @@ public sealed class CheckpointTests : IDisposable
             Array.ForEach(own, name => map[name] = file);
         }
 
-        File.WriteAllText(tiny.File("model.safetensors.index.json"), new JsonObject { ["weight_map"] = map }.ToJsonString());
+        File.WriteAllText(
+            tiny.File("model.safetensors.index.json"), new JsonObject { ["weight_map"] = map }.ToJsonString());
     }
 
     private void WriteConfigWith(string field, string json)

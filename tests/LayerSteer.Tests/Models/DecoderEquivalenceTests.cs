@@ -112,7 +112,8 @@ public sealed class DecoderEquivalenceTests : IDisposable
         run.Forward([new SequenceBlock(cache, ids.AsMemory(12))], null, LogitRows.All);
         for (int row = 12; row < 20; row++)
         {
-            Bits.Same(expected.AsSpan(row * TinyModel.Vocabulary, TinyModel.Vocabulary), run.Logits(row - 12), $"row {row}");
+            Bits.Same(
+                expected.AsSpan(row * TinyModel.Vocabulary, TinyModel.Vocabulary), run.Logits(row - 12), $"row {row}");
         }
 
         Assert.Throws<ArgumentOutOfRangeException>(() => cache.Truncate(21));
@@ -152,7 +153,7 @@ public sealed class DecoderEquivalenceTests : IDisposable
         _tiny.Dispose();
     }
 
-    /// <summary>Each pass takes the next few tokens of each sequence that has any left; logits of all positions.</summary>
+    /// <summary>Logits of all positions; each pass takes a few tokens of each sequence that has any left.</summary>
     private float[][] RaggedBatch(int[][] ids, ulong seed)
     {
         using DecoderRun run = _decoder.CreateRun(ids.Length * 10);

@@ -22,17 +22,23 @@ public sealed class DecoderRunTests : IDisposable
     {
         using KvCache early = _decoder.CreateCache(10, lastLayer: 1);
         Assert.Equal("a pass needs at least one sequence (Parameter 'blocks')", Refusal());
-        Assert.Equal("a pass takes 1 to 8 tokens; sequence 0 brings 0 after 0 (Parameter 'blocks')", Refusal(Block(_cache)));
         Assert.Equal(
-            "a pass takes 1 to 8 tokens; sequence 0 brings 9 after 0 (Parameter 'blocks')", Refusal(Block(_cache, new int[9])));
+            "a pass takes 1 to 8 tokens; sequence 0 brings 0 after 0 (Parameter 'blocks')", Refusal(Block(_cache)));
         Assert.Equal(
-            "token id 263 at position 1; the vocabulary has ids 0 to 262 (Parameter 'blocks')", Refusal(Block(_cache, 5, 263)));
+            "a pass takes 1 to 8 tokens; sequence 0 brings 9 after 0 (Parameter 'blocks')",
+            Refusal(Block(_cache, new int[9])));
         Assert.Equal(
-            "token id -1 at position 0; the vocabulary has ids 0 to 262 (Parameter 'blocks')", Refusal(Block(_cache, -1)));
+            "token id 263 at position 1; the vocabulary has ids 0 to 262 (Parameter 'blocks')",
+            Refusal(Block(_cache, 5, 263)));
+        Assert.Equal(
+            "token id -1 at position 0; the vocabulary has ids 0 to 262 (Parameter 'blocks')",
+            Refusal(Block(_cache, -1)));
         Assert.Equal("logits need all 3 layers; the cache holds 2 (Parameter 'logits')", Refusal(Block(early, 1)));
-        Assert.Equal("caches of 3 and 2 layers in one pass (Parameter 'blocks')", Refusal(Block(_cache, 1), Block(early, 1)));
         Assert.Equal(
-            "the cache of sequence 1 is in the pass twice (Parameter 'blocks')", Refusal(Block(_cache, 1), Block(_cache, 2)));
+            "caches of 3 and 2 layers in one pass (Parameter 'blocks')", Refusal(Block(_cache, 1), Block(early, 1)));
+        Assert.Equal(
+            "the cache of sequence 1 is in the pass twice (Parameter 'blocks')",
+            Refusal(Block(_cache, 1), Block(_cache, 2)));
         Assert.Equal(0, _cache.Length);
     }
 
@@ -50,7 +56,8 @@ public sealed class DecoderRunTests : IDisposable
     {
         using Decoder twin = Decoder.Load(_tiny.Path);
         using KvCache other = twin.CreateCache(10);
-        Assert.Equal("the cache of sequence 0 was made for another model (Parameter 'blocks')", Refusal(Block(other, 1)));
+        Assert.Equal(
+            "the cache of sequence 0 was made for another model (Parameter 'blocks')", Refusal(Block(other, 1)));
     }
 
     [Fact]

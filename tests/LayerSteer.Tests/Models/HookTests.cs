@@ -85,7 +85,8 @@ public sealed class HookTests : IDisposable
             .Add(new HookPoint(HookKind.MlpOut, Layer), rows => rows.Values.Clear());
         float[] before = Passes.Values(_decoder, Ids, new HookPoint(HookKind.ResidualPre, Layer), nothing);
         Bits.Same(before, Passes.Values(_decoder, Ids, HookPoint.ResidualPost(Layer), nothing), "resid_post");
-        Bits.Same(before, Passes.Values(_decoder, Ids, new HookPoint(HookKind.ResidualMid, Layer), nothing), "resid_mid");
+        Bits.Same(
+            before, Passes.Values(_decoder, Ids, new HookPoint(HookKind.ResidualMid, Layer), nothing), "resid_mid");
     }
 
     [Fact]
@@ -93,7 +94,8 @@ public sealed class HookTests : IDisposable
     {
         float[] Of(HookKind kind, int layer = 1) => Passes.Values(_decoder, Ids, new HookPoint(kind, layer));
         float[] Sum(float[] a, float[] b) => [.. a.Zip(b, (x, y) => x + y)];
-        Bits.Same(Sum(Of(HookKind.Embed, -1), Of(HookKind.PositionEmbed, -1)), Of(HookKind.ResidualPre, 0), "resid_pre");
+        Bits.Same(
+            Sum(Of(HookKind.Embed, -1), Of(HookKind.PositionEmbed, -1)), Of(HookKind.ResidualPre, 0), "resid_pre");
         Bits.Same(Sum(Of(HookKind.ResidualPre), Of(HookKind.AttentionOut)), Of(HookKind.ResidualMid), "resid_mid");
         Bits.Same(Sum(Of(HookKind.ResidualMid), Of(HookKind.MlpOut)), Of(HookKind.ResidualPost), "resid_post");
     }
@@ -135,7 +137,8 @@ public sealed class HookTests : IDisposable
     [InlineData("blocks.99999999999.hook_resid_post")]
     [InlineData("")]
     public void Another_name_is_refused_with_those_there_are(string name) => Assert.Equal(
-        $"no hook point '{name}'; there are hook_embed, hook_pos_embed, ln_final.hook_normalized, and in each block (blocks.L.…) "
+        $"no hook point '{name}'; there are hook_embed, hook_pos_embed, ln_final.hook_normalized, "
+        + "and in each block (blocks.L.…) "
         + "hook_resid_pre, ln1.hook_normalized, attn.hook_q, attn.hook_k, attn.hook_v, attn.hook_z, hook_attn_out, "
         + "hook_resid_mid, ln2.hook_normalized, mlp.hook_pre, mlp.hook_post, hook_mlp_out, hook_resid_post",
         Assert.Throws<ArgumentException>(() => HookPoint.Parse(name)).Message);
@@ -146,12 +149,21 @@ public sealed class HookTests : IDisposable
         string Refusal(HookPoint point, int? lastLayer = null) => Assert.Throws<ArgumentException>(
             () => Passes.Values(_decoder, Ids, point, null, lastLayer)).Message;
 
-        Assert.Equal("no hook point 'blocks.3.hook_resid_post'; this model has layers 0 to 2", Refusal(HookPoint.ResidualPost(3)));
-        Assert.Equal("no hook point 'blocks.-1.hook_resid_post'; this model has layers 0 to 2", Refusal(HookPoint.ResidualPost(-1)));
-        Assert.Equal("hook point 'hook_embed' belongs to no layer; expected -1, found 0", Refusal(new HookPoint(HookKind.Embed, 0)));
-        Assert.Equal("the pass ends after layer 1 and does not reach 'blocks.2.hook_resid_post'", Refusal(HookPoint.ResidualPost(2), 1));
         Assert.Equal(
-            "the pass ends after layer 1 and does not reach 'ln_final.hook_normalized'", Refusal(new HookPoint(HookKind.FinalNorm, -1), 1));
+            "no hook point 'blocks.3.hook_resid_post'; this model has layers 0 to 2",
+            Refusal(HookPoint.ResidualPost(3)));
+        Assert.Equal(
+            "no hook point 'blocks.-1.hook_resid_post'; this model has layers 0 to 2",
+            Refusal(HookPoint.ResidualPost(-1)));
+        Assert.Equal(
+            "hook point 'hook_embed' belongs to no layer; expected -1, found 0",
+            Refusal(new HookPoint(HookKind.Embed, 0)));
+        Assert.Equal(
+            "the pass ends after layer 1 and does not reach 'blocks.2.hook_resid_post'",
+            Refusal(HookPoint.ResidualPost(2), 1));
+        Assert.Equal(
+            "the pass ends after layer 1 and does not reach 'ln_final.hook_normalized'",
+            Refusal(new HookPoint(HookKind.FinalNorm, -1), 1));
     }
 
     public void Dispose()

@@ -5,7 +5,7 @@ namespace LayerSteer.Tests.Models;
 /// <summary>Short ways to run token ids through a decoder.</summary>
 internal static class Passes
 {
-    /// <summary>Logits of all positions, [tokens, vocabulary], the ids read in blocks of the given sizes; one block if none are given.</summary>
+    /// <summary>Logits of all positions, [tokens, vocabulary]; the ids are read at once or in these blocks.</summary>
     public static float[] Logits(Decoder decoder, int[] ids, HookSet? hooks = null, IEnumerable<int>? blocks = null)
     {
         int[] sizes = [.. blocks ?? [ids.Length]];
@@ -27,7 +27,8 @@ internal static class Passes
     }
 
     /// <summary>The values of a hook point at all positions of one pass, [tokens, width].</summary>
-    public static float[] Values(Decoder decoder, int[] ids, HookPoint point, HookSet? hooks = null, int? lastLayer = null)
+    public static float[] Values(
+        Decoder decoder, int[] ids, HookPoint point, HookSet? hooks = null, int? lastLayer = null)
     {
         float[] values = [];
         HookSet all = new HookSet().Add(hooks).Add(point, rows => values = rows.Values.ToArray());

@@ -11,7 +11,8 @@ namespace LayerSteer.Tests.Models;
 
 /// <summary>
 /// A random GPT-2 with a byte-level tokenizer, for tests that need a model but no reference values. Its widths are no
-/// multiples of 16, so that every kernel meets its tails. Change <see cref="Config"/> and <see cref="Tensors"/> first, then load.
+/// multiples of 16, so that every kernel meets its tails. Change <see cref="Config"/> and <see cref="Tensors"/> first,
+/// then load.
 /// </summary>
 internal sealed class TinyModel : IDisposable
 {
@@ -123,7 +124,8 @@ internal sealed class TinyModel : IDisposable
     public void WriteConfig() => System.IO.File.WriteAllText(File("config.json"), Config.ToJsonString());
 
     /// <summary>Writes some tensors as a file, and marks the folder as written.</summary>
-    public void WriteTensors(string name, IEnumerable<string> tensors, TensorType type = TensorType.F32, string prefix = "")
+    public void WriteTensors(
+        string name, IEnumerable<string> tensors, TensorType type = TensorType.F32, string prefix = "")
     {
         _written = true;
         using var writer = new SafetensorsWriter(File(name));
@@ -137,7 +139,8 @@ internal sealed class TinyModel : IDisposable
                     writer.Add<Half>(stored, shape, [.. values.Select(v => (Half)v)]);
                     break;
                 case TensorType.BF16:
-                    writer.Add<ushort>(stored, shape, [.. values.Select(v => (ushort)(BitConverter.SingleToUInt32Bits(v) >> 16))]);
+                    ushort[] upper = [.. values.Select(v => (ushort)(BitConverter.SingleToUInt32Bits(v) >> 16))];
+                    writer.Add<ushort>(stored, shape, upper);
                     break;
                 default:
                     writer.Add<float>(stored, shape, values);

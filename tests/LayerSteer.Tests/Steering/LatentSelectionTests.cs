@@ -34,7 +34,8 @@ public class LatentSelectionTests
                 using SparseAutoencoder sae = TinyAutoencoder.Create(kind);
                 var expected = new SparseLatents();
                 sae.Activate(a, expected);
-                AssertSame(expected, Select(a, scores, sae.Activation, new SteeringOptions { Method = method, Strength = 0f }));
+                var options = new SteeringOptions { Method = method, Strength = 0f };
+                AssertSame(expected, Select(a, scores, sae.Activation, options));
             },
             iter: 60,
             threads: 1);
@@ -73,7 +74,8 @@ public class LatentSelectionTests
         .Sample(
             (a, scores, activation, method, strength) =>
             {
-                SparseLatents selected = Select(a, scores, activation, new SteeringOptions { Method = method, Strength = strength });
+                SparseLatents selected =
+                    Select(a, scores, activation, new SteeringOptions { Method = method, Strength = strength });
                 Assert.All(selected.Indices.ToArray(), latent => Assert.True(scores[latent] > 0));
             },
             threads: 1);

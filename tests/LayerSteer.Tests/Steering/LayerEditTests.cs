@@ -34,7 +34,8 @@ public sealed class LayerEditTests : IDisposable
             Bits.Same(x, Apply(edit, x), method.ToString());
         }
 
-        var clamp = new LayerEdit(Point, sae, ones, new SteeringOptions { Method = SteeringMethod.Clamp, ClampAmount = 0f });
+        var clamp =
+            new LayerEdit(Point, sae, ones, new SteeringOptions { Method = SteeringMethod.Clamp, ClampAmount = 0f });
         Bits.Same(x, Apply(clamp, x), "clamp by 0");
     }
 
@@ -42,7 +43,8 @@ public sealed class LayerEditTests : IDisposable
     public void Clamp_with_the_error_kept_adds_its_direction_and_needs_no_latents()
     {
         LatentScores scores = Scores(i => i / 100.0);
-        var options = new SteeringOptions { Method = SteeringMethod.Clamp, Strength = 0.5f, ClampAmount = 3f, ClampCount = 4 };
+        var options =
+            new SteeringOptions { Method = SteeringMethod.Clamp, Strength = 0.5f, ClampAmount = 3f, ClampCount = 4 };
         var edit = new LayerEdit(Point, _sae, scores, options);
         Assert.False(edit.Encodes);
         Assert.Equal([86, 87, 88, 89], edit.ClampedLatents.ToArray());
@@ -108,7 +110,8 @@ public sealed class LayerEditTests : IDisposable
         LatentScores scores = RandomScores();
         double ChangeAt(float strength)
         {
-            float[] y = Apply(new LayerEdit(Point, _sae, scores, new SteeringOptions { Method = method, Strength = strength }), _x);
+            var options = new SteeringOptions { Method = method, Strength = strength };
+            float[] y = Apply(new LayerEdit(Point, _sae, scores, options), _x);
             return Math.Sqrt(y.Zip(_x, (a, b) => ((double)a - b) * ((double)a - b)).Sum());
         }
 
@@ -142,7 +145,9 @@ public sealed class LayerEditTests : IDisposable
 
         double Norm(IEnumerable<double> v) => Math.Sqrt(v.Sum(value => value * value));
         Assert.Equal(1, statistics.Edits);
-        Assert.Equal(Norm(y.Zip(_x, (a, b) => (double)a - b)) / Norm(_x.Select(v => (double)v)), statistics.MeanRelativeChange, 1e-12);
+        Assert.Equal(
+            Norm(y.Zip(_x, (a, b) => (double)a - b)) / Norm(_x.Select(v => (double)v)), statistics.MeanRelativeChange,
+            1e-12);
         Assert.NotNull(statistics.UnsupportedShare);
         Assert.Equal(unsupported / all, statistics.UnsupportedShare.Value, 1e-12);
         Assert.InRange(statistics.UnsupportedShare.Value, 0.01, 0.99);
@@ -166,7 +171,8 @@ public sealed class LayerEditTests : IDisposable
         Assert.Equal(
             "2 scores for an autoencoder of 90 latents; expected one a latent",
             Refusal(new LatentScores([1.0, 2.0], [true, true]), SteeringMethod.Weight));
-        Assert.Equal("no latent has a score above 0, so clamp has none to raise", Refusal(Scores(_ => 0), SteeringMethod.Clamp));
+        Assert.Equal(
+            "no latent has a score above 0, so clamp has none to raise", Refusal(Scores(_ => 0), SteeringMethod.Clamp));
     }
 
     [Fact]
@@ -192,8 +198,10 @@ public sealed class LayerEditTests : IDisposable
         Assert.Equal("method swap needs a layer and an autoencoder", Refusal());
         Assert.Equal("two edits at one hook point; expected each once", Refusal(At(Point), At(Point)));
         Assert.Equal(
-            "no hook point 'blocks.3.hook_resid_post'; this model has layers 0 to 2", Refusal(At(HookPoint.ResidualPost(3))));
-        Assert.Null(new SteeringPass(new SteeringPlan(decoder.Spec, new SteeringOptions { Strength = 0f }, [], [])).Hooks);
+            "no hook point 'blocks.3.hook_resid_post'; this model has layers 0 to 2",
+            Refusal(At(HookPoint.ResidualPost(3))));
+        Assert.Null(
+            new SteeringPass(new SteeringPlan(decoder.Spec, new SteeringOptions { Strength = 0f }, [], [])).Hooks);
     }
 
     public void Dispose()
@@ -203,7 +211,8 @@ public sealed class LayerEditTests : IDisposable
     }
 
     private static LatentScores Scores(Func<int, double> score) => new(
-        Enumerable.Range(0, TinyAutoencoder.DSae).Select(score).ToArray(), Enumerable.Repeat(true, TinyAutoencoder.DSae).ToArray());
+        Enumerable.Range(0, TinyAutoencoder.DSae).Select(score).ToArray(),
+        Enumerable.Repeat(true, TinyAutoencoder.DSae).ToArray());
 
     /// <summary>Scores from 0.05 to 1 with a gap at every fifth latent.</summary>
     internal static LatentScores RandomScores() => new(

@@ -5,7 +5,7 @@ namespace LayerSteer.Tests.Steering;
 
 public class PositionPolicyTests
 {
-    /// <summary>A prompt of 4 positions, the first a special token, and 4 generated ones, the last a special token.</summary>
+    /// <summary>A prompt of 4 positions and 4 generated ones; the very first and last are special tokens.</summary>
     [Theory]
     [InlineData("all", "0,1,2,3,4,5,6,7")]
     [InlineData("all-but-special", "1,2,3,4,5,6")]
@@ -19,7 +19,8 @@ public class PositionPolicyTests
     public void A_policy_touches_its_positions(string text, string expected)
     {
         PositionPolicy policy = PositionPolicy.Parse(text);
-        IEnumerable<int> touched = Enumerable.Range(0, 8).Where(p => policy.Includes(p, promptLength: 4, isSpecial: p is 0 or 7));
+        IEnumerable<int> touched =
+            Enumerable.Range(0, 8).Where(p => policy.Includes(p, promptLength: 4, isSpecial: p is 0 or 7));
         Assert.Equal(expected, string.Join(',', touched));
         Assert.Equal(policy, PositionPolicy.Parse(policy.ToString()));
     }

@@ -43,23 +43,28 @@ public sealed class SteeringEquivalenceTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void In_one_block_cut_up_and_beside_others_the_logits_are_the_same(SteeringMethod method, SteeringMode mode, SaeActivationKind kind)
+    public void In_one_block_cut_up_and_beside_others_the_logits_are_the_same(
+        SteeringMethod method, SteeringMode mode, SaeActivationKind kind)
     {
         using SparseAutoencoder sae = TinyAutoencoder.Create(kind);
         SteeringPlan plan = Plan(_decoder, sae, new SteeringOptions { Method = method, Mode = mode });
-        int[][] ids = [WithEos(TinyModel.Ids(1, TinyModel.Context)), WithEos(TinyModel.Ids(2, 5)), WithEos(TinyModel.Ids(3, 33))];
+        int[][] ids =
+            [WithEos(TinyModel.Ids(1, TinyModel.Context)), WithEos(TinyModel.Ids(2, 5)), WithEos(TinyModel.Ids(3, 33))];
         float[][] alone = [.. ids.Select(sequence => Logits(_decoder, plan, sequence, [sequence.Length]))];
         for (int i = 0; i < ids.Length; i++)
         {
             int[] blocks = Passes.Cut(ids[i].Length, 9, (ulong)i);
             Bits.Same(alone[i], Logits(_decoder, plan, ids[i], blocks), $"sequence {i} in blocks");
-            Bits.Same(alone[i], Logits(_decoder, plan, ids[i], Enumerable.Repeat(1, ids[i].Length)), $"sequence {i} token by token");
+            Bits.Same(
+                alone[i], Logits(_decoder, plan, ids[i], Enumerable.Repeat(1, ids[i].Length)),
+                $"sequence {i} token by token");
         }
 
         float[][] together = TogetherLogits(plan, ids);
         for (int i = 0; i < ids.Length; i++)
         {
-            Bits.Same(alone[i].AsSpan(alone[i].Length - TinyModel.Vocabulary), together[i], $"sequence {i} beside others");
+            Bits.Same(
+                alone[i].AsSpan(alone[i].Length - TinyModel.Vocabulary), together[i], $"sequence {i} beside others");
         }
 
         bool unsteered = method == SteeringMethod.Original;
@@ -68,7 +73,8 @@ public sealed class SteeringEquivalenceTests : IDisposable
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void Any_number_of_threads_and_any_width_give_the_same_logits(SteeringMethod method, SteeringMode mode, SaeActivationKind kind)
+    public void Any_number_of_threads_and_any_width_give_the_same_logits(
+        SteeringMethod method, SteeringMode mode, SaeActivationKind kind)
     {
         int[] ids = TinyModel.Ids(1, TinyModel.Context);
         float[]? expected = null;
@@ -78,7 +84,8 @@ public sealed class SteeringEquivalenceTests : IDisposable
         {
             using Decoder decoder = Decoder.Load(_tiny.Path, pool);
             using SparseAutoencoder sae = TinyAutoencoder.Create(kind, pool);
-            float[] logits = Logits(decoder, Plan(decoder, sae, new SteeringOptions { Method = method, Mode = mode }), ids, [ids.Length]);
+            SteeringPlan plan = Plan(decoder, sae, new SteeringOptions { Method = method, Mode = mode });
+            float[] logits = Logits(decoder, plan, ids, [ids.Length]);
             expected ??= logits;
             Bits.Same(expected, logits, "another pool");
         }
@@ -102,9 +109,11 @@ public sealed class SteeringEquivalenceTests : IDisposable
     public void Scores_of_one_change_no_bit_of_the_logits()
     {
         using SparseAutoencoder sae = TinyAutoencoder.Create(SaeActivationKind.TopK);
-        var ones = new LatentScores(Enumerable.Repeat(1.0, sae.DSae).ToArray(), Enumerable.Repeat(true, sae.DSae).ToArray());
+        var ones =
+            new LatentScores(Enumerable.Repeat(1.0, sae.DSae).ToArray(), Enumerable.Repeat(true, sae.DSae).ToArray());
         var options = new SteeringOptions { Strength = 2f };
-        var plan = new SteeringPlan(_decoder.Spec, options, [new LayerEdit(HookPoint.ResidualPost(1), sae, ones, options)], []);
+        var edit = new LayerEdit(HookPoint.ResidualPost(1), sae, ones, options);
+        var plan = new SteeringPlan(_decoder.Spec, options, [edit], []);
         int[] ids = TinyModel.Ids(1, 20);
         Bits.Same(Passes.Logits(_decoder, ids), Logits(_decoder, plan, ids, [20]), "logits");
     }
@@ -123,7 +132,8 @@ public sealed class SteeringEquivalenceTests : IDisposable
         using SparseAutoencoder sae = TinyAutoencoder.Create(SaeActivationKind.TopK);
         var options = new SteeringOptions { Positions = PositionPolicy.Parse(policy) };
         var point = HookPoint.ResidualPost(1);
-        var plan = new SteeringPlan(_decoder.Spec, options, [new LayerEdit(point, sae, Scores, options)], [TinyModel.Eos]);
+        var plan =
+            new SteeringPlan(_decoder.Spec, options, [new LayerEdit(point, sae, Scores, options)], [TinyModel.Eos]);
         float[] before = Passes.Values(_decoder, ids, point);
         var pass = new SteeringPass(plan);
         var sequence = new SteeredSequence(promptLength: 4);

@@ -23,9 +23,18 @@ public class SteeringOptionsTests
             new() { Method = SteeringMethod.Reconstruction, Strength = 0.5f },
             "strength is 0.5, but method sae has none; expected 1, or 0 for no edit"
         },
-        { Seed with { Strength = 2f }, "seed mode has no strength: it is the published formulas; use corrected mode for --strength" },
-        { Seed with { Strength = 0f }, "seed mode has no strength: it is the published formulas; use corrected mode for --strength" },
-        { Seed with { KeepErrorTerm = true }, "seed mode drops the error term: it is the published formulas; use corrected mode to keep it" },
+        {
+            Seed with { Strength = 2f },
+            "seed mode has no strength: it is the published formulas; use corrected mode for --strength"
+        },
+        {
+            Seed with { Strength = 0f },
+            "seed mode has no strength: it is the published formulas; use corrected mode for --strength"
+        },
+        {
+            Seed with { KeepErrorTerm = true },
+            "seed mode drops the error term: it is the published formulas; use corrected mode to keep it"
+        },
         {
             Seed with { Positions = PositionPolicy.Default },
             "seed mode edits every position: it is the published formulas; use corrected mode for --positions"
@@ -58,7 +67,8 @@ public class SteeringOptionsTests
     [InlineData(SteeringMethod.Original, SteeringMode.Corrected, 1f, true)]
     [InlineData(SteeringMethod.Original, SteeringMode.Seed, 1f, true)]
     [InlineData(SteeringMethod.Reconstruction, SteeringMode.Seed, 1f, false)]
-    public void Strength_zero_and_method_orig_edit_nothing(SteeringMethod method, SteeringMode mode, float strength, bool nothing) =>
+    public void Strength_zero_and_method_orig_edit_nothing(
+        SteeringMethod method, SteeringMode mode, float strength, bool nothing) =>
         Assert.Equal(nothing, new SteeringOptions { Method = method, Mode = mode, Strength = strength }.IsIdentity);
 
     [Fact]
