@@ -86,6 +86,8 @@ public readonly record struct HookPoint(HookKind Kind, int Layer)
         (HookKind.FinalNorm, "ln_final.hook_normalized"),
     ];
 
+    private static string BlockNames => string.Join(", ", OfBlock.Select(h => h.Name));
+
     /// <summary>Whether the kind is of a block; the others have layer −1.</summary>
     internal bool HasLayer => Kind is not (HookKind.Embed or HookKind.PositionEmbed or HookKind.FinalNorm);
 
@@ -109,17 +111,23 @@ public readonly record struct HookPoint(HookKind Kind, int Layer)
         if (parts.Length == 3 && parts[0] == "blocks"
             && int.TryParse(parts[1], NumberStyles.None, CultureInfo.InvariantCulture, out int layer))
         {
-            return OfBlockNamed(parts[2], layer, name);
+            if (OfBlockNamed(parts[2], layer) is { } point)
+            {
+                return point;
+            }
         }
 
-        throw Unknown(name);
+        throw new ArgumentException(
+            $"no hook point '{name}'; there are {string.Join(", ", OfModel.Select(h => h.Name))}, "
+            + $"and in each block (blocks.L.…) {BlockNames}");
     }
 
     /// <summary>The hook point of a block by its name within the block, such as <c>hook_resid_post</c>.</summary>
     /// <param name="name">The name within the block.</param>
     /// <param name="layer">The block, from 0.</param>
     /// <exception cref="ArgumentException">There is no such hook point; the message lists those there are.</exception>
-    public static HookPoint InBlock(string name, int layer) => OfBlockNamed(name, layer, name);
+    public static HookPoint InBlock(string name, int layer) => OfBlockNamed(name, layer)
+        ?? throw new ArgumentException($"no hook point '{name}' in a block; there are {BlockNames}");
 
     /// <summary>The number of values a position has at this hook point.</summary>
     /// <param name="spec">The model.</param>
@@ -157,7 +165,7 @@ public readonly record struct HookPoint(HookKind Kind, int Layer)
         return $"({Kind})";
     }
 
-    private static HookPoint OfBlockNamed(string name, int layer, string given)
+    private static HookPoint? OfBlockNamed(string name, int layer)
     {
         foreach ((HookKind kind, string known) in OfBlock)
         {
@@ -167,10 +175,6 @@ public readonly record struct HookPoint(HookKind Kind, int Layer)
             }
         }
 
-        throw Unknown(given);
+        return null;
     }
-
-    private static ArgumentException Unknown(string name) => new(
-        $"no hook point '{name}'; there are {string.Join(", ", OfModel.Select(h => h.Name))}, and in each block "
-        + $"(blocks.L.…) {string.Join(", ", OfBlock.Select(h => h.Name))}");
 }
