@@ -36,7 +36,7 @@ internal static class TokenizeCommand
             }
 
             string[] texts = parse.GetValue(text) is { } given ? [given] : PromptFile.ReadJson(parse.GetValue(file)!);
-            int[][] ids = [.. texts.Select(t => (int[])[.. prefix, .. tokenizer.Encode(t)])];
+            int[][] ids = [.. texts.Select((t, i) => (int[])[.. prefix, .. Ids(terminal, tokenizer, t, i)])];
             if (parse.GetValue(json))
             {
                 terminal.WriteJson(new JsonObject { ["ids"] = new JsonArray([.. ids.Select(JsonValues.Array)]) });
@@ -49,6 +49,27 @@ internal static class TokenizeCommand
             return 0;
         });
         return command;
+    }
+
+    /// <summary>
+    /// The ids of a text. A tokenizer without BOS, one of a sentence encoder, gives what the encoder reads: its own special
+    /// tokens around the text, and no more than it takes.
+    /// </summary>
+    private static int[] Ids(Terminal terminal, TextTokenizer tokenizer, string text, int index)
+    {
+        if (tokenizer.BosId is not null)
+        {
+            return tokenizer.Encode(text);
+        }
+
+        int[] whole = tokenizer.EncodeWithSpecials(text, null);
+        if (tokenizer.ModelMaxLength is not { } longest || whole.Length <= longest)
+        {
+            return whole;
+        }
+
+        terminal.Warn($"text {index} has {whole.Length} tokens; {longest} are kept, which is the tokenizer's model_max_length");
+        return tokenizer.EncodeWithSpecials(text, longest);
     }
 
     private static void Show(Terminal terminal, TextTokenizer tokenizer, int[][] ids)

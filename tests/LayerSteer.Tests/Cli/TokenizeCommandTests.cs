@@ -41,6 +41,29 @@ public class TokenizeCommandTests
         Assert.Empty(GoldenCase.Ints(Assert.Single(none.GetProperty("ids").EnumerateArray())));
     }
 
+    [Theory]
+    [InlineData("gpt2")]
+    [InlineData("bert")]
+    [InlineData("wordpiece")]
+    public async Task A_folder_of_tokenizer_files_gives_the_golden_ids(string tokenizer)
+    {
+        using JsonDocument golden = JsonDocument.Parse(
+            await File.ReadAllTextAsync(TestFiles.Golden($"tokenizers/{tokenizer}_golden.json"), TestContext.Current.CancellationToken));
+        using var folder = new TempFolder();
+        string file = folder.File("texts.json");
+        JsonElement[] cases = [.. golden.RootElement.EnumerateArray()];
+        await File.WriteAllTextAsync(
+            file,
+            JsonSerializer.Serialize(cases.Select(one => one.GetProperty("text").GetString())),
+            TestContext.Current.CancellationToken);
+        JsonElement ids = (await CliRun.Of(
+            "tokenize", "--model", TestFiles.Golden($"tokenizers/{tokenizer}"), "--file", file, "--json")).Json.GetProperty("ids");
+        for (int i = 0; i < cases.Length; i++)
+        {
+            Assert.Equal(GoldenCase.Ints(cases[i].GetProperty("ids")), GoldenCase.Ints(ids[i]));
+        }
+    }
+
     [Fact]
     public async Task A_table_shows_positions_ids_and_tokens()
     {
