@@ -6,7 +6,16 @@ namespace LayerSteer.Benchmarks;
 
 /// <summary>The sizes of a random model, autoencoder and sentence encoder.</summary>
 internal sealed record RandomShape(
-    int Layers, int DModel, int Heads, int Vocabulary, int Context, int Latents, int K, int EncoderLayers, int DEncoder, int EncoderVocabulary)
+    int Layers,
+    int DModel,
+    int Heads,
+    int Vocabulary,
+    int Context,
+    int Latents,
+    int K,
+    int EncoderLayers,
+    int DEncoder,
+    int EncoderVocabulary)
 {
     /// <summary>GPT-2 small, OpenAI's v5_32k autoencoders and all-MiniLM-L6-v2.</summary>
     public static RandomShape Gpt2Small { get; } = new(12, 768, 12, 50257, 1024, 32768, 32, 6, 384, 30522);
@@ -16,14 +25,16 @@ internal sealed record RandomShape(
 }
 
 /// <summary>
-/// Writes a model, an autoencoder and a sentence encoder with random weights, so that the whole path can be run and timed
-/// where no checkpoint is at hand. What such a model writes is noise.
+/// Writes a model, an autoencoder and a sentence encoder with random weights, so that the whole path can be run and
+/// timed where no checkpoint is at hand. What such a model writes is noise.
 /// </summary>
 internal static class RandomFiles
 {
     /// <summary>Writes <c>model/</c>, <c>sae/</c> and <c>encoder/</c> into a folder.</summary>
     /// <param name="folder">The folder.</param>
-    /// <param name="vocabularies">A folder with <c>vocab.json</c>, <c>merges.txt</c> (the model's) and <c>vocab.txt</c> (the encoder's).</param>
+    /// <param name="vocabularies">
+    /// A folder with <c>vocab.json</c>, <c>merges.txt</c> (the model's) and <c>vocab.txt</c> (the encoder's).
+    /// </param>
     /// <param name="shape">The sizes; the vocabulary's last id is BOS and EOS.</param>
     public static void Write(string folder, string vocabularies, RandomShape shape)
     {
@@ -119,7 +130,8 @@ internal static class RandomFiles
         for (int i = 0; i < shape.EncoderLayers; i++)
         {
             string layer = $"encoder.layer.{i}.";
-            string[] square = ["attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"];
+            string[] square =
+                ["attention.self.query", "attention.self.key", "attention.self.value", "attention.output.dense"];
             foreach (string name in square)
             {
                 Linear(writer, random, layer + name, d, d);
@@ -134,15 +146,20 @@ internal static class RandomFiles
         writer.Complete();
     }
 
-    /// <summary>A matrix [a, b] with its bias: of length b for GPT-2's [inputs, outputs], of length a for BERT's [outputs, inputs].</summary>
-    private static void Linear(SafetensorsWriter writer, Normal random, string name, int a, int b, bool biasFirst = false)
+    /// <summary>
+    /// A matrix [a, b] with its bias: of length b for GPT-2's [inputs, outputs], of length a for BERT's [outputs,
+    /// inputs].
+    /// </summary>
+    private static void Linear(
+        SafetensorsWriter writer, Normal random, string name, int a, int b, bool biasFirst = false)
     {
         Matrix(writer, random, name + ".weight", a, b, 0.02f);
         int bias = biasFirst ? a : b;
         writer.Add<float>(name + ".bias", [bias], new float[bias]);
     }
 
-    private static void Matrix(SafetensorsWriter writer, Normal random, string name, int rows, int columns, float deviation)
+    private static void Matrix(
+        SafetensorsWriter writer, Normal random, string name, int rows, int columns, float deviation)
     {
         float[] values = new float[rows * columns];
         for (int i = 0; i < values.Length; i++)

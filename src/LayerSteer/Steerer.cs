@@ -14,8 +14,9 @@ namespace LayerSteer;
 public sealed record SteeringSite(HookPoint Point, SparseAutoencoder Autoencoder);
 
 /// <summary>
-/// The main path: load a model and its autoencoders, index reference texts, profile a topic, generate steered text. Everything
-/// is checked when it is joined, before a text is generated. Owns what it loads; thread-safe but for building an index.
+/// The main path: load a model and its autoencoders, index reference texts, profile a topic, generate steered text.
+/// Everything is checked when it is joined, before a text is generated. Owns what it loads; thread-safe but for
+/// building an index.
 /// </summary>
 public sealed class Steerer : IDisposable
 {
@@ -51,7 +52,8 @@ public sealed class Steerer : IDisposable
     /// <param name="pool">The threads to use; the process's pool if null.</param>
     /// <exception cref="InvalidDataException">A file is missing or damaged.</exception>
     /// <exception cref="ArgumentException">An autoencoder does not fit the model at its hook point.</exception>
-    public static Steerer Load(string model, IReadOnlyList<(HookPoint Point, string Sae)> sites, WorkerPool? pool = null)
+    public static Steerer Load(
+        string model, IReadOnlyList<(HookPoint Point, string Sae)> sites, WorkerPool? pool = null)
     {
         ArgumentNullException.ThrowIfNull(sites);
         var loaded = new Dictionary<string, SparseAutoencoder>(StringComparer.Ordinal);
@@ -63,7 +65,8 @@ public sealed class Steerer : IDisposable
             if (tokenizer.VocabularySize > decoder.Spec.Vocabulary)
             {
                 throw new InvalidDataException(
-                    $"'{model}': the tokenizer has {tokenizer.VocabularySize} ids, config.json's vocab_size is {decoder.Spec.Vocabulary}");
+                    $"'{model}': the tokenizer has {tokenizer.VocabularySize} ids, "
+                    + $"config.json's vocab_size is {decoder.Spec.Vocabulary}");
             }
 
             var joined = new List<SteeringSite>();
@@ -94,7 +97,10 @@ public sealed class Steerer : IDisposable
         }
     }
 
-    /// <summary>Runs reference texts through the model and the first autoencoder once, into an index folder; resumes an unfinished one.</summary>
+    /// <summary>
+    /// Runs reference texts through the model and the first autoencoder once, into an index folder; resumes an
+    /// unfinished one.
+    /// </summary>
     /// <param name="folder">The folder of the index.</param>
     /// <param name="references">The reference texts.</param>
     /// <param name="encoder">The sentence encoder.</param>
@@ -118,9 +124,10 @@ public sealed class Steerer : IDisposable
     /// <param name="encoder">The sentence encoder.</param>
     /// <param name="mode">The mode.</param>
     /// <param name="bos">The BOS policy; the mode's own if null.</param>
-    public ReferenceIndexer Indexer(SentenceEncoder encoder, SteeringMode mode, BosPolicy? bos = null) => Sites.Count == 1
-        ? new ReferenceIndexer(Decoder, Tokenizer, Sites[0].Autoencoder, Sites[0].Point, encoder, mode, bos)
-        : throw new ArgumentException($"an index is of one layer and one autoencoder; {Sites.Count} are loaded");
+    public ReferenceIndexer Indexer(SentenceEncoder encoder, SteeringMode mode, BosPolicy? bos = null) =>
+        Sites.Count == 1
+            ? new ReferenceIndexer(Decoder, Tokenizer, Sites[0].Autoencoder, Sites[0].Point, encoder, mode, bos)
+            : throw new ArgumentException($"an index is of one layer and one autoencoder; {Sites.Count} are loaded");
 
     /// <summary>A plan that steers every site by scores.</summary>
     /// <param name="options">How to steer.</param>
@@ -132,7 +139,8 @@ public sealed class Steerer : IDisposable
         ArgumentNullException.ThrowIfNull(scores);
         if (scores.Count > 1 && scores.Count != Sites.Count)
         {
-            throw new ArgumentException($"{scores.Count} score sets for {Sites.Count} layers; expected one for all or one each");
+            throw new ArgumentException(
+                $"{scores.Count} score sets for {Sites.Count} layers; expected one for all or one each");
         }
 
         LayerEdit[] edits = options.IsIdentity ? [] : [.. Sites.Select((site, i) => new LayerEdit(
@@ -191,7 +199,8 @@ public sealed class Steerer : IDisposable
     {
         if (Sites.Count != 1)
         {
-            throw new ArgumentException($"topic '{profile.Name}' is of one layer; {Sites.Count} are steered, so give --scores for each");
+            throw new ArgumentException(
+                $"topic '{profile.Name}' is of one layer; {Sites.Count} are steered, so give --scores for each");
         }
 
         SteeringSite site = Sites[0];
@@ -208,7 +217,8 @@ public sealed class Steerer : IDisposable
             if (topic != here)
             {
                 throw new ArgumentException(
-                    $"topic '{profile.Name}' was made with {field} {topic}, here it is {here}; make the topic again or use what it was made with");
+                    $"topic '{profile.Name}' was made with {field} {topic}, here it is {here}; "
+                    + "make the topic again or use what it was made with");
             }
         }
     }

@@ -8,7 +8,8 @@ public partial class ArchitectureTests
     /// <summary>From the ground up: a folder uses only those before it.</summary>
     private static readonly string[] Rooms =
     [
-        "Numerics", "Formats", "Text", "Models", "Autoencoders", "Topics", "Steering", "Generation", "Evaluation", "Training", "Hub",
+        "Numerics", "Formats", "Text", "Models", "Autoencoders", "Topics", "Steering", "Generation", "Evaluation",
+        "Training", "Hub",
     ];
 
     [Fact]

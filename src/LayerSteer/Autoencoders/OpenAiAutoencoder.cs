@@ -5,9 +5,9 @@ using LayerSteer.Numerics;
 namespace LayerSteer.Autoencoders;
 
 /// <summary>
-/// Loads the checkpoints of openai/sparse_autoencoder: one state dict with <c>pre_bias</c> [dIn], <c>latent_bias</c> [dSae],
-/// <c>encoder.weight</c> [dSae, dIn], <c>decoder.weight</c> [dIn, dSae], <c>activation</c> (TopK or ReLU; absent means ReLU)
-/// and <c>activation_state_dict</c>. The input is normalised exactly when the activation is TopK.
+/// Loads the checkpoints of openai/sparse_autoencoder: one state dict with <c>pre_bias</c> [dIn], <c>latent_bias</c>
+/// [dSae], <c>encoder.weight</c> [dSae, dIn], <c>decoder.weight</c> [dIn, dSae], <c>activation</c> (TopK or ReLU;
+/// absent means ReLU) and <c>activation_state_dict</c>. The input is normalised exactly when the activation is TopK.
 /// </summary>
 public static class OpenAiAutoencoder
 {
@@ -17,7 +17,9 @@ public static class OpenAiAutoencoder
     /// <param name="path">A <c>.pt</c> or <c>.safetensors</c> file, or a folder that holds exactly one.</param>
     /// <param name="pool">The threads to use; the process's pool if null.</param>
     /// <returns>The autoencoder; the caller disposes it.</returns>
-    /// <exception cref="InvalidDataException">The file is damaged, a tensor is missing, of another shape or not finite.</exception>
+    /// <exception cref="InvalidDataException">
+    /// The file is damaged, a tensor is missing, of another shape or not finite.
+    /// </exception>
     /// <exception cref="NotSupportedException">The activation is not supported.</exception>
     public static SparseAutoencoder Load(string path, WorkerPool? pool = null)
     {
@@ -28,7 +30,8 @@ public static class OpenAiAutoencoder
         if (encoder.Shape.Count != 2 || encoder.Shape.Any(n => n is < 1 or > LargestDimension))
         {
             throw new InvalidDataException(
-                $"'{filePath}': tensor encoder.weight is [{string.Join(", ", encoder.Shape)}], expected [latents, width of the input]");
+                $"'{filePath}': tensor encoder.weight is [{string.Join(", ", encoder.Shape)}], "
+                + "expected [latents, width of the input]");
         }
 
         int dSae = (int)encoder.Shape[0];
@@ -74,7 +77,8 @@ public static class OpenAiAutoencoder
             .Where(f => Path.GetExtension(f) is ".pt" or ".safetensors").Order(StringComparer.Ordinal)];
         return files.Length == 1
             ? files[0]
-            : throw new InvalidDataException($"'{path}': {files.Length} files end in .pt or .safetensors, expected one; name the file");
+            : throw new InvalidDataException(
+                $"'{path}': {files.Length} files end in .pt or .safetensors, expected one; name the file");
     }
 
     private static SaeActivation ReadActivation(TensorFile file, int dSae)
@@ -87,22 +91,27 @@ public static class OpenAiAutoencoder
 
         if (name != "TopK")
         {
-            throw new NotSupportedException($"'{file.Path}': activation is '{Display.Name(name)}'; supported: TopK, ReLU");
+            throw new NotSupportedException(
+                $"'{file.Path}': activation is '{Display.Name(name)}'; supported: TopK, ReLU");
         }
 
         long k = ReadK(file);
         if (k < 1 || k > dSae)
         {
-            throw new InvalidDataException($"'{file.Path}': activation_state_dict.k is {k}, expected 1 to {dSae}, the number of latents");
+            throw new InvalidDataException(
+                $"'{file.Path}': activation_state_dict.k is {k}, expected 1 to {dSae}, the number of latents");
         }
 
-        string post = file.Values.TryGetValue("activation_state_dict.postact_fn", out object? fn) ? fn as string ?? "?" : "ReLU";
+        string post = file.Values.TryGetValue("activation_state_dict.postact_fn", out object? fn)
+            ? fn as string ?? "?"
+            : "ReLU";
         return post switch
         {
             "ReLU" => new SaeActivation(SaeActivationKind.TopK, (int)k),
             "Identity" => new SaeActivation(SaeActivationKind.TopKIdentity, (int)k),
             _ => throw new NotSupportedException(
-                $"'{file.Path}': activation_state_dict.postact_fn is '{Display.Name(post)}'; supported: ReLU, Identity"),
+                $"'{file.Path}': activation_state_dict.postact_fn is '{Display.Name(post)}'; "
+                + "supported: ReLU, Identity"),
         };
     }
 
@@ -112,7 +121,11 @@ public static class OpenAiAutoencoder
         // A safetensors file holds its k as text, since its metadata holds nothing else.
         if (file.Values.TryGetValue("activation_state_dict.k", out object? value)
             && (value is long || value is string)
-            && long.TryParse(Convert.ToString(value, CultureInfo.InvariantCulture), NumberStyles.None, CultureInfo.InvariantCulture, out long k))
+            && long.TryParse(
+                Convert.ToString(value, CultureInfo.InvariantCulture),
+                NumberStyles.None,
+                CultureInfo.InvariantCulture,
+                out long k))
         {
             return k;
         }
@@ -124,7 +137,8 @@ public static class OpenAiAutoencoder
             return one[0];
         }
 
-        throw new InvalidDataException($"'{file.Path}': activation is TopK, but activation_state_dict has no whole number k");
+        throw new InvalidDataException(
+            $"'{file.Path}': activation is TopK, but activation_state_dict has no whole number k");
     }
 
     private static float[] Finite(TensorFile file, string name, int length)

@@ -9,7 +9,9 @@ public enum SaeActivationKind
     /// <summary>z keeps the k largest a of a token by signed value, ties to the lower latent, then max(·, 0).</summary>
     TopK,
 
-    /// <summary>z keeps the k largest a of a token as they are, negative ones too (<c>postact_fn</c> Identity).</summary>
+    /// <summary>
+    /// z keeps the k largest a of a token as they are, negative ones too (<c>postact_fn</c> Identity).
+    /// </summary>
     TopKIdentity,
 }
 

@@ -87,7 +87,8 @@ public sealed class SparseAutoencoder : IDisposable
         if (point.WidthIn(spec) != DIn)
         {
             throw new ArgumentException(
-                $"'{Path}': the autoencoder's input has width {DIn}, but {point} of this model has width {point.WidthIn(spec)}");
+                $"'{Path}': the autoencoder's input has width {DIn}, "
+                + $"but {point} of this model has width {point.WidthIn(spec)}");
         }
     }
 
@@ -190,7 +191,9 @@ public sealed class SparseAutoencoder : IDisposable
         }
     }
 
-    /// <summary>Adds std·W_decᵀ Δz to x: the change of the reconstruction when latents change by Δz. Bias and mean cancel.</summary>
+    /// <summary>
+    /// Adds std·W_decᵀ Δz to x: the change of the reconstruction when latents change by Δz. Bias and mean cancel.
+    /// </summary>
     /// <param name="change">Δz; if it is empty, x keeps its bits.</param>
     /// <param name="scale">The scale of the input.</param>
     /// <param name="x">The residual, [dIn], changed in place.</param>
@@ -230,7 +233,8 @@ public sealed class SparseAutoencoder : IDisposable
         if (!StatisticsKernel.AllFinite(preActivations))
         {
             throw new InvalidDataException(
-                $"'{Path}': a pre-activation is not finite; the residual stream or the autoencoder holds NaN or infinity");
+                $"'{Path}': a pre-activation is not finite; "
+                + "the residual stream or the autoencoder holds NaN or infinity");
         }
     }
 

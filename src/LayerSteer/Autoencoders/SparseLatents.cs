@@ -1,8 +1,8 @@
 namespace LayerSteer.Autoencoders;
 
 /// <summary>
-/// The active latents of one token: indices ascending with their values; all others are 0. Reused from token to token by
-/// its owner; not thread-safe.
+/// The active latents of one token: indices ascending with their values; all others are 0. Reused from token to token
+/// by its owner; not thread-safe.
 /// </summary>
 public sealed class SparseLatents
 {
@@ -26,7 +26,8 @@ public sealed class SparseLatents
     {
         if (Count > 0 && latent <= _indices[Count - 1])
         {
-            throw new ArgumentException($"latent {latent} after {_indices[Count - 1]}; they must ascend", nameof(latent));
+            throw new ArgumentException(
+                $"latent {latent} after {_indices[Count - 1]}; they must ascend", nameof(latent));
         }
 
         if (Count == _indices.Length)

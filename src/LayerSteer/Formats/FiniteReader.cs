@@ -5,13 +5,16 @@ namespace LayerSteer.Formats;
 /// <summary>Reads weights and refuses NaN and infinity as they pass.</summary>
 internal static class FiniteReader
 {
-    /// <summary>A reader of a tensor's elements that throws <see cref="InvalidDataException"/> at one that is not finite.</summary>
+    /// <summary>
+    /// A reader of a tensor's elements that throws <see cref="InvalidDataException"/> at one that is not finite.
+    /// </summary>
     /// <exception cref="InvalidDataException">The elements are integers or bool, which no weights are.</exception>
     public static ElementReader Of(StoredTensor tensor)
     {
         if (!tensor.Type.IsFloat())
         {
-            throw new InvalidDataException($"'{tensor.File}': tensor {tensor.Name} is {tensor.Type}, expected F16, BF16, F32 or F64");
+            throw new InvalidDataException(
+                $"'{tensor.File}': tensor {tensor.Name} is {tensor.Type}, expected F16, BF16, F32 or F64");
         }
 
         return (start, destination) =>
@@ -29,7 +32,8 @@ internal static class FiniteReader
             }
 
             throw new InvalidDataException(
-                $"'{tensor.File}': tensor {tensor.Name} holds {destination[bad]} at element {start + bad}, expected finite numbers");
+                $"'{tensor.File}': tensor {tensor.Name} holds {destination[bad]} at element {start + bad}, "
+                + "expected finite numbers");
         };
     }
 }

@@ -29,11 +29,14 @@ internal sealed class Continuation : IDisposable
         PromptIds = promptIds;
         _sampler = new Sampler(request.Sampling);
         _decoder = new StreamingDecoder(tokenizer);
-        _eos = request.StopAtEos && request.Sampling.Kind != SamplingKind.Picks ? decoder.Spec.EosId ?? tokenizer.EosId : null;
+        _eos = request.StopAtEos && request.Sampling.Kind != SamplingKind.Picks
+            ? decoder.Spec.EosId ?? tokenizer.EosId
+            : null;
         _room = decoder.Spec.ContextLength - promptIds.Length;
         _longestStop = request.StopTexts.Count == 0 ? 0 : request.StopTexts.Max(stop => stop.Length);
         Steered = new SteeredSequence(promptIds.Length);
-        Cache = decoder.CreateCache((int)Math.Min(decoder.Spec.ContextLength, (long)promptIds.Length + request.MaxNewTokens));
+        Cache = decoder.CreateCache(
+            (int)Math.Min(decoder.Spec.ContextLength, (long)promptIds.Length + request.MaxNewTokens));
     }
 
     public int[] PromptIds { get; }

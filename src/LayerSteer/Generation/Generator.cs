@@ -6,8 +6,8 @@ using LayerSteer.Text;
 namespace LayerSteer.Generation;
 
 /// <summary>
-/// Continues texts with a model, under a steering plan or none. Ids are appended, never tokenised again; keys and values
-/// are cached. A request gives the same ids alone or in a batch, streamed or not, with any number of threads.
+/// Continues texts with a model, under a steering plan or none. Ids are appended, never tokenised again; keys and
+/// values are cached. A request gives the same ids alone or in a batch, streamed or not, with any number of threads.
 /// Does not own the decoder; not thread-safe: one generator for each thread, which may share a decoder and a plan.
 /// </summary>
 public sealed class Generator : IDisposable
@@ -23,7 +23,9 @@ public sealed class Generator : IDisposable
     /// <param name="tokenizer">Its tokenizer.</param>
     /// <param name="plan">The edits; null for the unsteered model.</param>
     /// <param name="bos">Whether prompts begin with BOS.</param>
-    /// <exception cref="ArgumentException">The tokenizer does not fit the model, or BOS is wanted and unknown.</exception>
+    /// <exception cref="ArgumentException">
+    /// The tokenizer does not fit the model, or BOS is wanted and unknown.
+    /// </exception>
     public Generator(Decoder decoder, TextTokenizer tokenizer, SteeringPlan? plan = null, BosPolicy bos = BosPolicy.One)
     {
         ArgumentNullException.ThrowIfNull(decoder);
@@ -31,7 +33,8 @@ public sealed class Generator : IDisposable
         if (tokenizer.VocabularySize > decoder.Spec.Vocabulary)
         {
             throw new ArgumentException(
-                $"the tokenizer has {tokenizer.VocabularySize} ids, the model only {decoder.Spec.Vocabulary}; they do not belong together");
+                $"the tokenizer has {tokenizer.VocabularySize} ids, the model only {decoder.Spec.Vocabulary}; "
+                + "they do not belong together");
         }
 
         _decoder = decoder;
@@ -45,7 +48,9 @@ public sealed class Generator : IDisposable
     /// <param name="request">The text and how to continue it.</param>
     /// <param name="onText">Called with each piece of text as it is complete; null for none.</param>
     /// <param name="cancellation">Checked before each token.</param>
-    /// <exception cref="ArgumentException">The prompt is empty or leaves no room, or an option is out of range.</exception>
+    /// <exception cref="ArgumentException">
+    /// The prompt is empty or leaves no room, or an option is out of range.
+    /// </exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public GenerationResult Generate(
         GenerationRequest request, Action<string>? onText = null, CancellationToken cancellation = default)
@@ -55,14 +60,20 @@ public sealed class Generator : IDisposable
     }
 
     /// <summary>Continues several texts side by side: the weights are read once for all of them at each step.</summary>
-    /// <param name="requests">The texts; each has its own draws and its own cache, all of which are in memory at once.</param>
+    /// <param name="requests">
+    /// The texts; each has its own draws and its own cache, all of which are in memory at once.
+    /// </param>
     /// <param name="onText">Called with the index of a request and its next piece of text; null for none.</param>
     /// <param name="cancellation">Checked before each token.</param>
     /// <returns>The results, in the order of the requests.</returns>
-    /// <exception cref="ArgumentException">A prompt is empty or leaves no room, or an option is out of range.</exception>
+    /// <exception cref="ArgumentException">
+    /// A prompt is empty or leaves no room, or an option is out of range.
+    /// </exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public IReadOnlyList<GenerationResult> Generate(
-        IReadOnlyList<GenerationRequest> requests, Action<int, string>? onText = null, CancellationToken cancellation = default)
+        IReadOnlyList<GenerationRequest> requests,
+        Action<int, string>? onText = null,
+        CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(requests);
         int[][] prompts = [.. requests.Select(Admit)];
@@ -115,7 +126,8 @@ public sealed class Generator : IDisposable
         return ids.Length < context
             ? ids
             : throw new ArgumentException(
-                $"the prompt has {ids.Length} tokens{(_prefix.Length > 0 ? " with BOS" : string.Empty)} and the model's context is "
+                $"the prompt has {ids.Length} tokens{(_prefix.Length > 0 ? " with BOS" : string.Empty)} "
+                + "and the model's context is "
                 + $"{context}, which leaves no room for a new one; expected at most {context - 1}");
     }
 
@@ -144,7 +156,8 @@ public sealed class Generator : IDisposable
         {
             // What a step reads stays the same until a request ends, so steps in between allocate nothing here.
             Continuation[][] groups = [.. active.Chunk(_run.MaxRows)];
-            SequenceBlock[][] blocks = [.. groups.Select(g => g.Select(c => new SequenceBlock(c.Cache, c.LastToken)).ToArray())];
+            SequenceBlock[][] blocks =
+                [.. groups.Select(g => g.Select(c => new SequenceBlock(c.Cache, c.LastToken)).ToArray())];
             SteeredSequence[][] steered = [.. groups.Select(g => g.Select(c => c.Steered).ToArray())];
             while (!active.Exists(c => c.IsDone))
             {
@@ -159,7 +172,8 @@ public sealed class Generator : IDisposable
         }
     }
 
-    private void Step(Continuation[] group, SequenceBlock[] blocks, SteeredSequence[] steered, Action<int, string>? onText)
+    private void Step(
+        Continuation[] group, SequenceBlock[] blocks, SteeredSequence[] steered, Action<int, string>? onText)
     {
         long start = Stopwatch.GetTimestamp();
         _steering?.Begin(steered);

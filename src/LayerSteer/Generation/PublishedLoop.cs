@@ -7,7 +7,10 @@ namespace LayerSteer.Generation;
 /// <summary>Which of the seed's two loops to repeat.</summary>
 public enum PublishedLoopKind
 {
-    /// <summary><c>generate_mainpulated_output</c>: from the second step on there are two BOS tokens; the text returned holds BOS and prompt.</summary>
+    /// <summary>
+    /// <c>generate_mainpulated_output</c>: from the second step on there are two BOS tokens; the text returned holds
+    /// BOS and prompt.
+    /// </summary>
     Generate,
 
     /// <summary><c>swap_demo</c>: one BOS throughout; the text returned holds the prompt.</summary>
@@ -21,9 +24,9 @@ public enum PublishedLoopKind
 public sealed record PublishedStep(int[] ModelInput, int[] Top, int Token);
 
 /// <summary>
-/// The generation loops of IBM/sae-steering, exactly: at each step the tokens so far are decoded to text and that text is
-/// tokenised again, so ids can change under way and BOS can double (seed-system defects 9 and 11). For comparison with the
-/// published code only. Everything is recomputed at each step, and text beyond the context is cut at its end.
+/// The generation loops of IBM/sae-steering, exactly: at each step the tokens so far are decoded to text and that text
+/// is tokenised again, so ids can change under way and BOS can double (seed-system defects 9 and 11). For comparison
+/// with the published code only. Everything is recomputed at each step, and text beyond the context is cut at its end.
 /// </summary>
 public static class PublishedLoop
 {

@@ -3,9 +3,9 @@ using LayerSteer.Numerics;
 namespace LayerSteer.Generation;
 
 /// <summary>
-/// Chooses tokens by <see cref="SamplerOptions"/>. Probabilities are computed in double. The draw of step t is the first
-/// number of a SplitMix64 generator seeded with the first number of SplitMix64(seed) plus t: it depends on nothing else.
-/// Not thread-safe: one for each request.
+/// Chooses tokens by <see cref="SamplerOptions"/>. Probabilities are computed in double. The draw of step t is the
+/// first number of a SplitMix64 generator seeded with the first number of SplitMix64(seed) plus t: it depends on
+/// nothing else. Not thread-safe: one for each request.
 /// </summary>
 public sealed class Sampler
 {
@@ -35,7 +35,8 @@ public sealed class Sampler
     {
         if (!StatisticsKernel.AllFinite(logits))
         {
-            throw new InvalidDataException($"logits of step {step} are not finite; the edit drove the model out of range");
+            throw new InvalidDataException(
+                $"logits of step {step} are not finite; the edit drove the model out of range");
         }
 
         return _options.Kind switch
@@ -71,7 +72,9 @@ public sealed class Sampler
     private int Draw(ReadOnlySpan<float> logits, int step)
     {
         bool all = _options.TopK == 0 && _options.TopP == 1.0;
-        ReadOnlySpan<int> ranked = all ? InOrder(logits.Length) : Ranked(logits, _options.TopK == 0 ? logits.Length : _options.TopK);
+        ReadOnlySpan<int> ranked = all
+            ? InOrder(logits.Length)
+            : Ranked(logits, _options.TopK == 0 ? logits.Length : _options.TopK);
         float largest = all ? Largest(logits) : logits[ranked[0]];
         if (_weights.Length < ranked.Length)
         {

@@ -12,7 +12,9 @@ public enum SamplingKind
     /// <summary>A uniform draw from the k largest logits, as the seed does with k = 5.</summary>
     UniformTopK,
 
-    /// <summary>The i-th largest logit, i given for each step: for parity with runs that recorded their picks.</summary>
+    /// <summary>
+    /// The i-th largest logit, i given for each step: for parity with runs that recorded their picks.
+    /// </summary>
     Picks,
 }
 
@@ -25,7 +27,9 @@ public sealed record SamplerOptions
     /// <summary>Logits are divided by this before softmax; above 0.</summary>
     public double Temperature { get; init; } = 1.0;
 
-    /// <summary>Only the k largest logits take part; 0 for all. For <see cref="SamplingKind.UniformTopK"/> at least 1.</summary>
+    /// <summary>
+    /// Only the k largest logits take part; 0 for all. For <see cref="SamplingKind.UniformTopK"/> at least 1.
+    /// </summary>
     public int TopK { get; init; }
 
     /// <summary>Only the most probable tokens that together reach this probability take part; 1 for all.</summary>
@@ -34,7 +38,9 @@ public sealed record SamplerOptions
     /// <summary>The rank, from 0, of the token taken at each step.</summary>
     public IReadOnlyList<int> Picks { get; init; } = [];
 
-    /// <summary>The seed. Step t of a request draws from a generator keyed by (seed, t), whatever else runs beside it.</summary>
+    /// <summary>
+    /// The seed. Step t of a request draws from a generator keyed by (seed, t), whatever else runs beside it.
+    /// </summary>
     public ulong Seed { get; init; }
 
     /// <summary>Refuses values out of range.</summary>
@@ -43,7 +49,8 @@ public sealed record SamplerOptions
     {
         if (!(Temperature > 0) || !double.IsFinite(Temperature))
         {
-            throw new ArgumentException($"temperature is {Temperature}, expected a finite number above 0; greedy is the limit of 0");
+            throw new ArgumentException(
+                $"temperature is {Temperature}, expected a finite number above 0; greedy is the limit of 0");
         }
 
         if (!(TopP > 0 && TopP <= 1))

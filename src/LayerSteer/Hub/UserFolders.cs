@@ -20,7 +20,10 @@ public static class UserFolders
             if (OperatingSystem.IsMacOS())
             {
                 return Path.Combine(
-                    Environment.GetFolderPath(Environment.SpecialFolder.UserProfile), "Library", "Application Support", "LayerSteer");
+                    Environment.GetFolderPath(Environment.SpecialFolder.UserProfile),
+                    "Library",
+                    "Application Support",
+                    "LayerSteer");
             }
 
             string data = Environment.GetFolderPath(

@@ -42,7 +42,9 @@ public sealed record ArchitectureSpec
     /// <summary>The element-wise function of the feed-forward layer.</summary>
     public required Activation Activation { get; init; }
 
-    /// <summary>Scores are multiplied by this before softmax: 1/√dHead, or 1 if the checkpoint does not scale.</summary>
+    /// <summary>
+    /// Scores are multiplied by this before softmax: 1/√dHead, or 1 if the checkpoint does not scale.
+    /// </summary>
     public required float AttentionScale { get; init; }
 
     /// <summary>Whether layer i divides its scores by i + 1 as well.</summary>
@@ -59,7 +61,9 @@ public sealed record ArchitectureSpec
 
     /// <summary>Reads <c>config.json</c>.</summary>
     /// <param name="path">The file.</param>
-    /// <exception cref="InvalidDataException">The file is missing, is not JSON, or a field is missing or out of range.</exception>
+    /// <exception cref="InvalidDataException">
+    /// The file is missing, is not JSON, or a field is missing or out of range.
+    /// </exception>
     /// <exception cref="NotSupportedException">The architecture or one of its settings is not supported.</exception>
     public static ArchitectureSpec Read(string path)
     {
@@ -74,7 +78,8 @@ public sealed record ArchitectureSpec
 
     /// <summary>The factor on the scores of a layer.</summary>
     /// <param name="layer">The layer, from 0.</param>
-    public float AttentionScaleOf(int layer) => ScaleAttentionByInverseLayer ? AttentionScale / (layer + 1) : AttentionScale;
+    public float AttentionScaleOf(int layer) =>
+        ScaleAttentionByInverseLayer ? AttentionScale / (layer + 1) : AttentionScale;
 
     private static ArchitectureSpec Gpt2(ConfigFile config)
     {
@@ -82,7 +87,8 @@ public sealed record ArchitectureSpec
         int heads = config.Size("n_head");
         if (dModel % heads != 0)
         {
-            throw new InvalidDataException($"'{config.Path}': n_embd is {dModel}, expected a multiple of n_head = {heads}");
+            throw new InvalidDataException(
+                $"'{config.Path}': n_embd is {dModel}, expected a multiple of n_head = {heads}");
         }
 
         int dHead = dModel / heads;

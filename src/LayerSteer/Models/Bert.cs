@@ -4,7 +4,15 @@ namespace LayerSteer.Models;
 
 /// <summary>What a BERT encoder is made of, from its <c>config.json</c>.</summary>
 internal sealed record BertSpec(
-    int NLayers, int DModel, int NHeads, int DMlp, int Vocabulary, int MaxPositions, int TokenTypes, float NormEpsilon, Activation Activation)
+    int NLayers,
+    int DModel,
+    int NHeads,
+    int DMlp,
+    int Vocabulary,
+    int MaxPositions,
+    int TokenTypes,
+    float NormEpsilon,
+    Activation Activation)
 {
     public int DHead => DModel / NHeads;
 
@@ -27,7 +35,8 @@ internal sealed record BertSpec(
         int heads = config.Size("num_attention_heads");
         if (d % heads != 0)
         {
-            throw new InvalidDataException($"'{path}': hidden_size is {d}, expected a multiple of num_attention_heads = {heads}");
+            throw new InvalidDataException(
+                $"'{path}': hidden_size is {d}, expected a multiple of num_attention_heads = {heads}");
         }
 
         return new BertSpec(
@@ -44,10 +53,19 @@ internal sealed record BertSpec(
 }
 
 /// <summary>The weights of one BERT layer.</summary>
-internal sealed record BertLayer(Linear Query, Linear Key, Linear Value, Linear Out, Norm Norm1, Linear MlpIn, Linear MlpOut, Norm Norm2);
+internal sealed record BertLayer(
+    Linear Query,
+    Linear Key,
+    Linear Value,
+    Linear Out,
+    Norm Norm1,
+    Linear MlpIn,
+    Linear MlpOut,
+    Norm Norm2);
 
 /// <summary>The weights of a BERT encoder; all linear layers are stored [outputs, inputs].</summary>
-internal sealed record BertWeights(float[] Words, float[] Positions, float[] Type, Norm EmbeddingNorm, BertLayer[] Layers)
+internal sealed record BertWeights(
+    float[] Words, float[] Positions, float[] Type, Norm EmbeddingNorm, BertLayer[] Layers)
 {
     public static BertWeights Load(Checkpoint checkpoint, BertSpec spec, WeightStore store)
     {
@@ -83,7 +101,9 @@ internal sealed record BertWeights(float[] Words, float[] Positions, float[] Typ
     }
 
     private static Norm ReadNorm(Checkpoint checkpoint, string name, BertSpec spec) => new(
-        checkpoint.Vector(name + ".weight", spec.DModel), checkpoint.Vector(name + ".bias", spec.DModel), spec.NormEpsilon);
+        checkpoint.Vector(name + ".weight", spec.DModel),
+        checkpoint.Vector(name + ".bias", spec.DModel),
+        spec.NormEpsilon);
 }
 
 /// <summary>Passes of a BERT encoder over windows side by side, without padding, with their working memory.</summary>
@@ -161,7 +181,9 @@ internal sealed class BertPass : IDisposable
         {
             if (window.Length > _spec.MaxPositions)
             {
-                throw new ArgumentException($"a window of {window.Length} tokens; the encoder has {_spec.MaxPositions} positions", nameof(windows));
+                throw new ArgumentException(
+                    $"a window of {window.Length} tokens; the encoder has {_spec.MaxPositions} positions",
+                    nameof(windows));
             }
 
             for (int position = 0; position < window.Length; position++, row++)
@@ -190,7 +212,8 @@ internal sealed class BertPass : IDisposable
         {
             for (int head = 0; head < _spec.NHeads; head++)
             {
-                projected.Slice((row * d) + (head * dHead), dHead).CopyTo(_q.Span(((long)row * _spec.NHeads + head) * padded, dHead));
+                projected.Slice((row * d) + (head * dHead), dHead)
+                    .CopyTo(_q.Span(((long)row * _spec.NHeads + head) * padded, dHead));
             }
         }
 
@@ -202,7 +225,8 @@ internal sealed class BertPass : IDisposable
         foreach (int[] window in windows)
         {
             long start = (long)first * _spec.NHeads * padded;
-            _attention.AsSpan(first, window.Length).Fill(new AttentionRow(_keys, _values, start, window.Length, window.Length));
+            _attention.AsSpan(first, window.Length)
+                .Fill(new AttentionRow(_keys, _values, start, window.Length, window.Length));
             first += window.Length;
         }
 

@@ -34,10 +34,13 @@ public static class BosPolicies
         int? bos = spec?.BosId ?? tokenizer.BosId;
         return bos is { } id && (spec is null || id < spec.Vocabulary)
             ? [id]
-            : throw new ArgumentException("no BOS token: config.json has no usable bos_token_id and the tokenizer names none; use --bos none");
+            : throw new ArgumentException(
+                "no BOS token: config.json has no usable bos_token_id and the tokenizer names none; use --bos none");
     }
 
-    /// <summary>The ids of special tokens of a model: BOS, EOS and padding, as its config and tokenizer name them.</summary>
+    /// <summary>
+    /// The ids of special tokens of a model: BOS, EOS and padding, as its config and tokenizer name them.
+    /// </summary>
     public static IReadOnlySet<int> SpecialTokens(ArchitectureSpec spec, TextTokenizer tokenizer)
     {
         ArgumentNullException.ThrowIfNull(spec);

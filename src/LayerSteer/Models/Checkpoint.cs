@@ -22,7 +22,8 @@ internal sealed class Checkpoint : IDisposable
     public List<string> Files { get; } = [];
 
     /// <summary>The names of tensors that nothing has asked for.</summary>
-    public IEnumerable<string> Unused => _tensors.Keys.Where(name => !_used.Contains(name)).Order(StringComparer.Ordinal);
+    public IEnumerable<string> Unused =>
+        _tensors.Keys.Where(name => !_used.Contains(name)).Order(StringComparer.Ordinal);
 
     /// <summary>Opens the folder's weight files.</summary>
     public static Checkpoint Open(string directory)
@@ -41,7 +42,9 @@ internal sealed class Checkpoint : IDisposable
         }
     }
 
-    /// <summary>Removes a prefix from the names that have it, if <paramref name="probe"/> is not there without it.</summary>
+    /// <summary>
+    /// Removes a prefix from the names that have it, if <paramref name="probe"/> is not there without it.
+    /// </summary>
     public void StripPrefix(string prefix, string probe)
     {
         if (_tensors.ContainsKey(probe) || !_tensors.ContainsKey(prefix + probe))
@@ -49,12 +52,14 @@ internal sealed class Checkpoint : IDisposable
             return;
         }
 
-        foreach ((string name, StoredTensor tensor) in _tensors.Where(t => t.Key.StartsWith(prefix, StringComparison.Ordinal)).ToList())
+        foreach ((string name, StoredTensor tensor) in _tensors
+            .Where(t => t.Key.StartsWith(prefix, StringComparison.Ordinal)).ToList())
         {
             _tensors.Remove(name);
             if (!_tensors.TryAdd(name[prefix.Length..], tensor))
             {
-                throw new InvalidDataException($"'{Directory}': has both '{name}' and '{name[prefix.Length..]}'; expected one of them");
+                throw new InvalidDataException(
+                    $"'{Directory}': has both '{name}' and '{name[prefix.Length..]}'; expected one of them");
             }
         }
     }
@@ -64,7 +69,8 @@ internal sealed class Checkpoint : IDisposable
     {
         if (!_tensors.TryGetValue(name, out StoredTensor? tensor))
         {
-            throw new InvalidDataException($"'{Directory}': no tensor '{name}'; {Display.NamesNear(name, _tensors.Keys)}");
+            throw new InvalidDataException(
+                $"'{Directory}': no tensor '{name}'; {Display.NamesNear(name, _tensors.Keys)}");
         }
 
         _used.Add(name);
@@ -118,14 +124,16 @@ internal sealed class Checkpoint : IDisposable
         Files.Add(name);
         foreach (string missing in (expected ?? []).Where(t => !file.Tensors.ContainsKey(t)).Take(1))
         {
-            throw new InvalidDataException($"'{file.Path}': no tensor '{Display.Name(missing)}', which the index says is in it");
+            throw new InvalidDataException(
+                $"'{file.Path}': no tensor '{Display.Name(missing)}', which the index says is in it");
         }
 
         foreach ((string tensor, StoredTensor stored) in file.Tensors)
         {
             if (!_tensors.TryAdd(tensor, stored))
             {
-                throw new InvalidDataException($"'{file.Path}': tensor '{Display.Name(tensor)}' is in another shard too; expected it once");
+                throw new InvalidDataException(
+                    $"'{file.Path}': tensor '{Display.Name(tensor)}' is in another shard too; expected it once");
             }
         }
     }
@@ -135,9 +143,12 @@ internal sealed class Checkpoint : IDisposable
         string path = Path.Combine(Directory, indexName);
         var shards = new SortedDictionary<string, List<string>>(StringComparer.Ordinal);
         using ConfigFile index = ConfigFile.Read(path);
-        foreach ((string tensor, string? shard) in index.Strings("weight_map", "an object from tensor name to shard file"))
+        foreach ((string tensor, string? shard) in index.Strings(
+            "weight_map", "an object from tensor name to shard file"))
         {
-            if (string.IsNullOrEmpty(shard) || shard.Contains("..", StringComparison.Ordinal) || shard.AsSpan().ContainsAny("/\\:"))
+            if (string.IsNullOrEmpty(shard)
+                || shard.Contains("..", StringComparison.Ordinal)
+                || shard.AsSpan().ContainsAny("/\\:"))
             {
                 throw new InvalidDataException(
                     $"'{path}': weight_map['{Display.Name(tensor)}'] is '{Display.Name(shard ?? "?")}', "
@@ -154,7 +165,8 @@ internal sealed class Checkpoint : IDisposable
 
         if (shards.Count == 0)
         {
-            throw new InvalidDataException($"'{path}': weight_map is empty; expected an object from tensor name to shard file");
+            throw new InvalidDataException(
+                $"'{path}': weight_map is empty; expected an object from tensor name to shard file");
         }
 
         Files.Add(indexName);
@@ -162,7 +174,8 @@ internal sealed class Checkpoint : IDisposable
         {
             if (!File.Exists(Path.Combine(Directory, shard)))
             {
-                throw new InvalidDataException($"'{path}': names the shard '{Display.Name(shard)}', which is not in the folder");
+                throw new InvalidDataException(
+                    $"'{path}': names the shard '{Display.Name(shard)}', which is not in the folder");
             }
 
             AddFile(shard, names);

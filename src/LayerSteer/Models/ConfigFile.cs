@@ -4,7 +4,9 @@ using LayerSteer.Numerics;
 
 namespace LayerSteer.Models;
 
-/// <summary>A <c>config.json</c> of a checkpoint, with typed fields; each refusal names the file, the field and what was found.</summary>
+/// <summary>
+/// A <c>config.json</c> of a checkpoint, with typed fields; each refusal names the file, the field and what was found.
+/// </summary>
 internal sealed class ConfigFile : IDisposable
 {
     private const long LargestFile = 16L << 20;
@@ -76,7 +78,9 @@ internal sealed class ConfigFile : IDisposable
     public int Size(string field) => OptionalSize(field) ?? throw Wrong(field, "a whole number");
 
     public int? OptionalSize(string field) => Find(field) is not { } value ? null
-        : value.ValueKind == JsonValueKind.Number && value.TryGetInt32(out int size) && size is > 0 and <= LargestSize ? size
+        : value.ValueKind == JsonValueKind.Number
+            && value.TryGetInt32(out int size)
+            && size is > 0 and <= LargestSize ? size
         : throw Wrong(field, $"a whole number from 1 to {LargestSize}");
 
     public int? OptionalId(string field) => Find(field) is not { } value ? null
@@ -105,13 +109,16 @@ internal sealed class ConfigFile : IDisposable
             "relu" => Numerics.Activation.Relu,
             "silu" or "swish" => Numerics.Activation.Silu,
             _ => throw new NotSupportedException(
-                $"'{Path}': {field} is '{Display.Name(name)}'; supported: gelu_new, gelu_pytorch_tanh, gelu, relu, silu, swish"),
+                $"'{Path}': {field} is '{Display.Name(name)}'; "
+                + "supported: gelu_new, gelu_pytorch_tanh, gelu, relu, silu, swish"),
         };
     }
 
     /// <summary>The field's value; null if it is absent or null.</summary>
     private JsonElement? Find(string field) =>
-        _document.RootElement.TryGetProperty(field, out JsonElement value) && value.ValueKind != JsonValueKind.Null ? value : null;
+        _document.RootElement.TryGetProperty(field, out JsonElement value) && value.ValueKind != JsonValueKind.Null
+            ? value
+            : null;
 
     /// <summary>The text of a string; null for another value, or one that holds half a surrogate pair.</summary>
     private static string? Text(JsonElement value)

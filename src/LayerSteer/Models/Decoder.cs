@@ -19,7 +19,12 @@ public sealed class Decoder : IDisposable
     private readonly Lazy<string> _digest;
 
     internal Decoder(
-        string path, ArchitectureSpec spec, DecoderWeights weights, WeightStore store, IReadOnlyList<string> files, WorkerPool pool)
+        string path,
+        ArchitectureSpec spec,
+        DecoderWeights weights,
+        WeightStore store,
+        IReadOnlyList<string> files,
+        WorkerPool pool)
     {
         _store = store;
         Path = path;
@@ -41,7 +46,9 @@ public sealed class Decoder : IDisposable
     /// <summary>The threads its passes use.</summary>
     public WorkerPool Pool { get; }
 
-    /// <summary>The bytes of weights that one decoded token reads: all blocks, the final norm and the unembedding.</summary>
+    /// <summary>
+    /// The bytes of weights that one decoded token reads: all blocks, the final norm and the unembedding.
+    /// </summary>
     public long BytesPerToken
     {
         get
@@ -63,10 +70,14 @@ public sealed class Decoder : IDisposable
 
     internal DecoderWeights Weights { get; }
 
-    /// <summary>Loads a checkpoint: <c>config.json</c> and safetensors (one file or shards) or <c>pytorch_model.bin</c>.</summary>
+    /// <summary>
+    /// Loads a checkpoint: <c>config.json</c> and safetensors (one file or shards) or <c>pytorch_model.bin</c>.
+    /// </summary>
     /// <param name="directory">The checkpoint's folder.</param>
     /// <param name="pool">The threads to use; the process's pool if null. Not disposed with the decoder.</param>
-    /// <exception cref="InvalidDataException">A file is missing or damaged, or a tensor is missing or of another shape.</exception>
+    /// <exception cref="InvalidDataException">
+    /// A file is missing or damaged, or a tensor is missing or of another shape.
+    /// </exception>
     /// <exception cref="NotSupportedException">The architecture is not supported.</exception>
     public static Decoder Load(string directory, WorkerPool? pool = null)
     {
@@ -82,7 +93,8 @@ public sealed class Decoder : IDisposable
                 "gpt2" => Gpt2Checkpoint.Load(checkpoint, spec, store),
                 _ => throw new NotSupportedException($"'{config}': no weight names are known for '{spec.Family}'"),
             };
-            var decoder = new Decoder(directory, spec, weights, store, ["config.json", .. checkpoint.Files], pool ?? WorkerPool.Shared);
+            var decoder = new Decoder(
+                directory, spec, weights, store, ["config.json", .. checkpoint.Files], pool ?? WorkerPool.Shared);
             store = null;
             return decoder;
         }
@@ -94,7 +106,9 @@ public sealed class Decoder : IDisposable
 
     /// <summary>An empty cache for one sequence. The caller disposes it.</summary>
     /// <param name="capacity">The number of positions; at most the context length.</param>
-    /// <param name="lastLayer">The last layer that passes over this cache run, from 0; the model's last if null.</param>
+    /// <param name="lastLayer">
+    /// The last layer that passes over this cache run, from 0; the model's last if null.
+    /// </param>
     /// <exception cref="ArgumentOutOfRangeException">A number is out of range for this model.</exception>
     public KvCache CreateCache(int capacity, int? lastLayer = null)
     {
@@ -105,7 +119,9 @@ public sealed class Decoder : IDisposable
         return new KvCache(Spec, last + 1, capacity);
     }
 
-    /// <summary>The working memory of passes over up to <paramref name="maxRows"/> tokens at once. The caller disposes it.</summary>
+    /// <summary>
+    /// The working memory of passes over up to <paramref name="maxRows"/> tokens at once. The caller disposes it.
+    /// </summary>
     /// <param name="maxRows">The largest number of tokens of one pass, over all its sequences; at least 1.</param>
     public DecoderRun CreateRun(int maxRows = DecoderRun.DefaultRows) => new(this, maxRows);
 

@@ -21,9 +21,9 @@ public enum LogitRows
 }
 
 /// <summary>
-/// Passes of a <see cref="Decoder"/>, with their working memory. A pass takes the next tokens of one or more sequences, of
-/// any lengths, without padding; each row's result is the same to the bit alone or beside others, in one block or several.
-/// Not thread-safe: one run for each thread. In steady state a pass allocates nothing.
+/// Passes of a <see cref="Decoder"/>, with their working memory. A pass takes the next tokens of one or more sequences,
+/// of any lengths, without padding; each row's result is the same to the bit alone or beside others, in one block or
+/// several. Not thread-safe: one run for each thread. In steady state a pass allocates nothing.
 /// </summary>
 public sealed class DecoderRun : IDisposable
 {
@@ -82,7 +82,9 @@ public sealed class DecoderRun : IDisposable
     /// <summary>The number of rows of logits that the last pass made.</summary>
     public int LogitCount { get; private set; }
 
-    /// <summary>One row of logits of the last pass, [vocabulary], in the order of its rows. Valid until the next pass.</summary>
+    /// <summary>
+    /// One row of logits of the last pass, [vocabulary], in the order of its rows. Valid until the next pass.
+    /// </summary>
     /// <param name="index">From 0; with <see cref="LogitRows.Last"/> the index of the sequence.</param>
     public Span<float> Logits(int index)
     {
@@ -91,11 +93,14 @@ public sealed class DecoderRun : IDisposable
     }
 
     /// <summary>Runs the layers of the caches over the next tokens of each sequence.</summary>
-    /// <param name="blocks">One block a sequence; together at most <see cref="MaxRows"/> tokens; all caches with the same layers.</param>
+    /// <param name="blocks">
+    /// One block a sequence; together at most <see cref="MaxRows"/> tokens; all caches with the same layers.
+    /// </param>
     /// <param name="hooks">What to read or edit on the way; null for nothing.</param>
     /// <param name="logits">Which rows get logits; None if the caches end before the model's last layer.</param>
     /// <exception cref="ArgumentException">
-    /// Something does not fit: rows, caches, token ids, hook points (one that the pass does not reach, too) or the context length.
+    /// Something does not fit: rows, caches, token ids, hook points (one that the pass does not reach, too) or the
+    /// context length.
     /// </exception>
     public void Forward(ReadOnlySpan<SequenceBlock> blocks, HookSet? hooks = null, LogitRows logits = LogitRows.Last)
     {
@@ -141,7 +146,8 @@ public sealed class DecoderRun : IDisposable
         int layers = blocks[0].Cache.Layers;
         if (layers < _spec.NLayers && logits != LogitRows.None)
         {
-            throw new ArgumentException($"logits need all {_spec.NLayers} layers; the cache holds {layers}", nameof(logits));
+            throw new ArgumentException(
+                $"logits need all {_spec.NLayers} layers; the cache holds {layers}", nameof(logits));
         }
 
         int rows = 0;
@@ -153,7 +159,8 @@ public sealed class DecoderRun : IDisposable
             ReadOnlySpan<int> tokens = blocks[sequence].Tokens.Span;
             if (!ReferenceEquals(cache.Spec, _spec))
             {
-                throw new ArgumentException($"the cache of sequence {sequence} was made for another model", nameof(blocks));
+                throw new ArgumentException(
+                    $"the cache of sequence {sequence} was made for another model", nameof(blocks));
             }
 
             if (Array.IndexOf(_caches, cache, 0, rows) >= 0)
@@ -163,19 +170,22 @@ public sealed class DecoderRun : IDisposable
 
             if (cache.Layers != layers)
             {
-                throw new ArgumentException($"caches of {layers} and {cache.Layers} layers in one pass", nameof(blocks));
+                throw new ArgumentException(
+                    $"caches of {layers} and {cache.Layers} layers in one pass", nameof(blocks));
             }
 
             if (tokens.IsEmpty || rows + tokens.Length > MaxRows)
             {
                 throw new ArgumentException(
-                    $"a pass takes 1 to {MaxRows} tokens; sequence {sequence} brings {tokens.Length} after {rows}", nameof(blocks));
+                    $"a pass takes 1 to {MaxRows} tokens; sequence {sequence} brings {tokens.Length} after {rows}",
+                    nameof(blocks));
             }
 
             if (cache.Length + tokens.Length > cache.Capacity)
             {
                 throw new ArgumentException(
-                    $"{cache.Length} + {tokens.Length} positions, but the cache holds {cache.Capacity}", nameof(blocks));
+                    $"{cache.Length} + {tokens.Length} positions, but the cache holds {cache.Capacity}",
+                    nameof(blocks));
             }
 
             for (int i = 0; i < tokens.Length; i++, rows++)
@@ -183,7 +193,8 @@ public sealed class DecoderRun : IDisposable
                 if ((uint)tokens[i] >= (uint)_spec.Vocabulary)
                 {
                     throw new ArgumentException(
-                        $"token id {tokens[i]} at position {cache.Length + i}; the vocabulary has ids 0 to {_spec.Vocabulary - 1}",
+                        $"token id {tokens[i]} at position {cache.Length + i}; "
+                        + $"the vocabulary has ids 0 to {_spec.Vocabulary - 1}",
                         nameof(blocks));
                 }
 
@@ -289,7 +300,15 @@ public sealed class DecoderRun : IDisposable
         Span<float> z = _z.Span(0, _rows * heads * dHead);
         Span<float> scratch = _scratch.Span(0, (int)_scratch.Length);
         AttentionKernel.Run(
-            _pool, _attention.AsSpan(0, _rows), q, z, scratch, heads, keyValueHeads, dHead, _spec.AttentionScaleOf(layer));
+            _pool,
+            _attention.AsSpan(0, _rows),
+            q,
+            z,
+            scratch,
+            heads,
+            keyValueHeads,
+            dHead,
+            _spec.AttentionScaleOf(layer));
         Hook(HookKind.Z, layer, z, heads * dHead);
         return z;
     }

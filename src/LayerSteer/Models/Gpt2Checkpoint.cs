@@ -5,8 +5,8 @@ using LayerSteer.Numerics;
 namespace LayerSteer.Models;
 
 /// <summary>
-/// The weight names of GPT-2. Its linear layers are <c>Conv1D</c>, stored [inputs, outputs]; queries, keys and values are
-/// one matrix already; the buffers <c>attn.bias</c> (the causal mask) and <c>attn.masked_bias</c> are not weights.
+/// The weight names of GPT-2. Its linear layers are <c>Conv1D</c>, stored [inputs, outputs]; queries, keys and values
+/// are one matrix already; the buffers <c>attn.bias</c> (the causal mask) and <c>attn.masked_bias</c> are not weights.
 /// </summary>
 internal static partial class Gpt2Checkpoint
 {
@@ -36,7 +36,10 @@ internal static partial class Gpt2Checkpoint
             Norm norm1 = ReadNorm(checkpoint, $"h.{layer}.ln_1", spec);
             Norm norm2 = ReadNorm(checkpoint, $"h.{layer}.ln_2", spec);
             Linear[] linears =
-                [.. Linears(spec).Select(l => ReadLinear(checkpoint, $"h.{layer}.{l.Name}", l.Inputs, l.Outputs, store))];
+                [
+                    .. Linears(spec)
+                        .Select(l => ReadLinear(checkpoint, $"h.{layer}.{l.Name}", l.Inputs, l.Outputs, store)),
+                ];
             blocks[layer] = new BlockWeights(norm1, linears[0], linears[1], norm2, linears[2], linears[3]);
         }
 
@@ -62,16 +65,22 @@ internal static partial class Gpt2Checkpoint
     }
 
     private static Norm ReadNorm(Checkpoint checkpoint, string name, ArchitectureSpec spec) => new(
-        checkpoint.Vector(name + ".weight", spec.DModel), checkpoint.Vector(name + ".bias", spec.DModel), spec.NormEpsilon);
+        checkpoint.Vector(name + ".weight", spec.DModel),
+        checkpoint.Vector(name + ".bias", spec.DModel),
+        spec.NormEpsilon);
 
-    /// <summary>A tensor in a block that we do not use would change what the model computes; other heads would not.</summary>
+    /// <summary>
+    /// A tensor in a block that we do not use would change what the model computes; other heads would not.
+    /// </summary>
     private static void RefuseUnknown(Checkpoint checkpoint)
     {
-        string[] unknown = [.. checkpoint.Unused.Where(name => name.StartsWith("h.", StringComparison.Ordinal) && !MaskBuffer().IsMatch(name))];
+        string[] unknown = [.. checkpoint.Unused
+            .Where(name => name.StartsWith("h.", StringComparison.Ordinal) && !MaskBuffer().IsMatch(name))];
         if (unknown.Length > 0)
         {
             throw new InvalidDataException(
-                $"'{checkpoint.Directory}': {unknown.Length} tensors that a gpt2 block does not have: {string.Join(", ", unknown.Take(4).Select(Display.Name))}"
+                $"'{checkpoint.Directory}': {unknown.Length} tensors that a gpt2 block does not have: "
+                + $"{string.Join(", ", unknown.Take(4).Select(Display.Name))}"
                 + "; is n_layer in config.json too small?");
         }
     }

@@ -26,7 +26,9 @@ public enum HookKind
     /// <summary><c>blocks.L.attn.hook_v</c>: values with bias, [nKeyValueHeads·dHead].</summary>
     Value,
 
-    /// <summary><c>blocks.L.attn.hook_z</c>: pattern times values, the input of the output projection, [nHeads·dHead].</summary>
+    /// <summary>
+    /// <c>blocks.L.attn.hook_z</c>: pattern times values, the input of the output projection, [nHeads·dHead].
+    /// </summary>
     Z,
 
     /// <summary><c>blocks.L.hook_attn_out</c>: what attention adds to the residual stream, [dModel].</summary>
@@ -35,7 +37,9 @@ public enum HookKind
     /// <summary><c>blocks.L.hook_resid_mid</c>: the residual stream after attention, [dModel].</summary>
     ResidualMid,
 
-    /// <summary><c>blocks.L.ln2.hook_normalized</c>: the input of the feed-forward layer, after weight and bias, [dModel].</summary>
+    /// <summary>
+    /// <c>blocks.L.ln2.hook_normalized</c>: the input of the feed-forward layer, after weight and bias, [dModel].
+    /// </summary>
     Norm2,
 
     /// <summary><c>blocks.L.mlp.hook_pre</c>: the feed-forward layer before its activation, [dMlp].</summary>
@@ -44,19 +48,24 @@ public enum HookKind
     /// <summary><c>blocks.L.mlp.hook_post</c>: the feed-forward layer after its activation, [dMlp].</summary>
     MlpPost,
 
-    /// <summary><c>blocks.L.hook_mlp_out</c>: what the feed-forward layer adds to the residual stream, [dModel].</summary>
+    /// <summary>
+    /// <c>blocks.L.hook_mlp_out</c>: what the feed-forward layer adds to the residual stream, [dModel].
+    /// </summary>
     MlpOut,
 
     /// <summary><c>blocks.L.hook_resid_post</c>: the residual stream leaving the block, [dModel].</summary>
     ResidualPost,
 
-    /// <summary><c>ln_final.hook_normalized</c>: the input of the unembedding, after weight and bias, [dModel].</summary>
+    /// <summary>
+    /// <c>ln_final.hook_normalized</c>: the input of the unembedding, after weight and bias, [dModel].
+    /// </summary>
     FinalNorm,
 }
 
 /// <summary>
-/// A hook point by kind and layer, written as TransformerLens writes it: <c>blocks.9.hook_resid_post</c>. Values are those of
-/// an unprocessed model (no folding, no centring), so <c>hook_normalized</c> is after the norm's weight and bias.
+/// A hook point by kind and layer, written as TransformerLens writes it: <c>blocks.9.hook_resid_post</c>. Values are
+/// those of an unprocessed model (no folding, no centring), so <c>hook_normalized</c> is after the norm's weight and
+/// bias.
 /// </summary>
 /// <param name="Kind">What is read.</param>
 /// <param name="Layer">The block, from 0; −1 where the kind has no layer.</param>

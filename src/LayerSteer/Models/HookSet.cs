@@ -4,7 +4,9 @@ namespace LayerSteer.Models;
 /// <param name="rows">The rows; valid during the call only.</param>
 public delegate void HookAction(HookRows rows);
 
-/// <summary>The values of a hook point for the rows of a pass: one row a token, rows of several sequences side by side.</summary>
+/// <summary>
+/// The values of a hook point for the rows of a pass: one row a token, rows of several sequences side by side.
+/// </summary>
 public readonly ref struct HookRows
 {
     /// <summary>The values, [rows, width], row-major. Writing changes what the model computes from here on.</summary>

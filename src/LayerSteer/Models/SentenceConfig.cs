@@ -32,7 +32,9 @@ internal static class SentenceConfig
         string? other = others.FirstOrDefault(mode => config.Flag(mode, false));
         if (other is not null || !config.Flag("pooling_mode_mean_tokens", true))
         {
-            throw new NotSupportedException($"'{path}': {other ?? "pooling_mode_mean_tokens"} is not the mean; supported: pooling_mode_mean_tokens alone");
+            throw new NotSupportedException(
+                $"'{path}': {other ?? "pooling_mode_mean_tokens"} is not the mean; "
+                + "supported: pooling_mode_mean_tokens alone");
         }
     }
 }

@@ -8,7 +8,8 @@ namespace LayerSteer.Models;
 /// <summary>
 /// A BERT sentence encoder in sentence-transformers layout (Reimers and Gurevych 2019):
 /// <code>
-/// x = norm(word[token] + type[0] + position[i]);   for each layer: x = norm(x + attention(x)); x = norm(x + W_2 gelu(W_1 x))
+/// x = norm(word[token] + type[0] + position[i]);
+/// for each layer: x = norm(x + attention(x)); x = norm(x + W_2 gelu(W_1 x))
 /// e = mean of x over all tokens of the window, [CLS] and [SEP] included;   e / ‖e‖
 /// </code>
 /// Immutable and thread-safe; disposing frees the weights.
@@ -61,10 +62,14 @@ public sealed class SentenceEncoder : IEmbeddingGenerator<string, Embedding<floa
     /// <summary>The length of an embedding.</summary>
     public int DEmbedding => _spec.DModel;
 
-    /// <summary>The longest window in tokens, specials included: <c>max_seq_length</c> of <c>sentence_bert_config.json</c>.</summary>
+    /// <summary>
+    /// The longest window in tokens, specials included: <c>max_seq_length</c> of <c>sentence_bert_config.json</c>.
+    /// </summary>
     public int MaxLength { get; }
 
-    /// <summary>Where the tokenizer itself cuts a text, specials included: <c>model_max_length</c>, as the seed uses it.</summary>
+    /// <summary>
+    /// Where the tokenizer itself cuts a text, specials included: <c>model_max_length</c>, as the seed uses it.
+    /// </summary>
     public int TokenizerMaxLength { get; }
 
     /// <summary>SHA-256 over the config, vocabulary and weight files; computed when first asked for.</summary>
@@ -85,18 +90,24 @@ public sealed class SentenceEncoder : IEmbeddingGenerator<string, Embedding<floa
         if (tokenizer.VocabularySize > spec.Vocabulary)
         {
             throw new InvalidDataException(
-                $"'{directory}': the tokenizer has {tokenizer.VocabularySize} ids, config.json's vocab_size is {spec.Vocabulary}");
+                $"'{directory}': the tokenizer has {tokenizer.VocabularySize} ids, "
+                + $"config.json's vocab_size is {spec.Vocabulary}");
         }
 
-        int limit = Math.Min(maxLength > 0 ? maxLength : tokenizer.ModelMaxLength ?? spec.MaxPositions, spec.MaxPositions);
+        int limit = Math.Min(
+            maxLength > 0 ? maxLength : tokenizer.ModelMaxLength ?? spec.MaxPositions, spec.MaxPositions);
         using Checkpoint checkpoint = Checkpoint.Open(directory);
         string[] files =
-            [.. FilesBesideWeights.Where(name => File.Exists(System.IO.Path.Combine(directory, name))), .. checkpoint.Files];
+            [
+                .. FilesBesideWeights.Where(name => File.Exists(System.IO.Path.Combine(directory, name))),
+                .. checkpoint.Files,
+            ];
         WeightStore? store = new();
         try
         {
             BertWeights weights = BertWeights.Load(checkpoint, spec, store);
-            var encoder = new SentenceEncoder(directory, spec, weights, store, tokenizer, limit, files, pool ?? WorkerPool.Shared);
+            var encoder = new SentenceEncoder(
+                directory, spec, weights, store, tokenizer, limit, files, pool ?? WorkerPool.Shared);
             store = null;
             return encoder;
         }
@@ -106,7 +117,9 @@ public sealed class SentenceEncoder : IEmbeddingGenerator<string, Embedding<floa
         }
     }
 
-    /// <summary>Splits a text into windows that cover all of it: at most <paramref name="maxLength"/> tokens each, no overlap.</summary>
+    /// <summary>
+    /// Splits a text into windows that cover all of it: at most <paramref name="maxLength"/> tokens each, no overlap.
+    /// </summary>
     /// <param name="text">The text.</param>
     /// <param name="maxLength">The length of a window, specials included; at least 3.</param>
     /// <returns>The token ids of each window, specials included; one window even for an empty text.</returns>
@@ -157,7 +170,9 @@ public sealed class SentenceEncoder : IEmbeddingGenerator<string, Embedding<floa
     /// <param name="options">Ignored.</param>
     /// <param name="cancellationToken">Checked between passes.</param>
     public Task<GeneratedEmbeddings<Embedding<float>>> GenerateAsync(
-        IEnumerable<string> values, EmbeddingGenerationOptions? options = null, CancellationToken cancellationToken = default) =>
+        IEnumerable<string> values,
+        EmbeddingGenerationOptions? options = null,
+        CancellationToken cancellationToken = default) =>
         Task.Run(
             () =>
             {

@@ -4,7 +4,9 @@ namespace LayerSteer.Numerics;
 internal readonly unsafe struct AttentionRow
 {
     /// <summary>A row that sees keys 0 … <paramref name="visible"/> − 1.</summary>
-    /// <param name="keys">Holds the keys of the row's sequence from <paramref name="start"/> on, [kvHeads, capacity, dHeadPadded].</param>
+    /// <param name="keys">
+    /// Holds the keys of the row's sequence from <paramref name="start"/> on, [kvHeads, capacity, dHeadPadded].
+    /// </param>
     /// <param name="values">Holds the values, likewise.</param>
     /// <param name="start">Where they begin in both.</param>
     /// <param name="capacity">The number of positions held for each head.</param>
@@ -78,7 +80,9 @@ internal unsafe struct AttentionKernel : IKernel
     /// <summary>A head's length in q and in the cache: rounded up to whole lanes.</summary>
     public static int Padded(int dHead) => (dHead + Lanes.Count - 1) / Lanes.Count * Lanes.Count;
 
-    /// <summary>The floats of scratch that <see cref="Run"/> needs for queries that see up to <paramref name="visible"/> keys.</summary>
+    /// <summary>
+    /// The floats of scratch that <see cref="Run"/> needs for queries that see up to <paramref name="visible"/> keys.
+    /// </summary>
     public static int ScratchLength(int heads, int visible) => heads * Padded(visible);
 
     /// <summary>Runs the rows. The caches that they point into must stay alive.</summary>
@@ -101,13 +105,15 @@ internal unsafe struct AttentionKernel : IKernel
             maxVisible = Math.Max(maxVisible, row.Visible);
         }
 
-        Shape.Require(q.Length >= (long)rows.Length * heads * Padded(dHead) && z.Length >= (long)rows.Length * heads * dHead);
+        Shape.Require(
+            q.Length >= (long)rows.Length * heads * Padded(dHead) && z.Length >= (long)rows.Length * heads * dHead);
         Shape.Require(scratch.Length >= ScratchLength(heads, maxVisible));
         fixed (AttentionRow* pr = rows)
         {
             fixed (float* pq = q, pz = z, ps = scratch)
             {
-                var kernel = new AttentionKernel(pr, rows.Length, pq, pz, ps, Padded(maxVisible), heads, kvHeads, dHead, scale);
+                var kernel = new AttentionKernel(
+                    pr, rows.Length, pq, pz, ps, Padded(maxVisible), heads, kvHeads, dHead, scale);
                 pool.Run(ref kernel, heads, 2 * keys * heads * dHead);
             }
         }
@@ -125,7 +131,8 @@ internal unsafe struct AttentionKernel : IKernel
         }
     }
 
-    private readonly void RunOne<T>(AttentionRow* row, int rowIndex, int head, float* scores) where T : struct, ILanes<T>
+    private readonly void RunOne<T>(AttentionRow* row, int rowIndex, int head, float* scores)
+        where T : struct, ILanes<T>
     {
         int visible = row->Visible;
         long first = (long)(head / _headsPerKeyValue) * row->Capacity * _dHeadPadded;

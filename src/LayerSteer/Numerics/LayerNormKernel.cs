@@ -24,7 +24,9 @@ internal unsafe struct LayerNormKernel : IKernel
         _eps = eps;
     }
 
-    /// <summary>Normalises <paramref name="rows"/> rows of the length of <paramref name="weight"/>; y may be x.</summary>
+    /// <summary>
+    /// Normalises <paramref name="rows"/> rows of the length of <paramref name="weight"/>; y may be x.
+    /// </summary>
     public static void Run(
         WorkerPool pool,
         ReadOnlySpan<float> x,
@@ -68,7 +70,9 @@ internal unsafe struct LayerNormKernel : IKernel
     }
 }
 
-/// <summary>Sums over a row by 16 lanes of absolute index: lane i % 16 adds element i; the lanes meet in the fixed tree.</summary>
+/// <summary>
+/// Sums over a row by 16 lanes of absolute index: lane i % 16 adds element i; the lanes meet in the fixed tree.
+/// </summary>
 internal static unsafe class Statistics
 {
     public static float Mean<T>(float* x, int d) where T : struct, ILanes<T>

@@ -13,7 +13,9 @@ internal unsafe struct MatrixKernel : IKernel
 {
     private const int TileRows = 6;
 
-    /// <summary>Two panels of 192 inputs are 24 KB: they stay in the first-level cache while a chunk passes by.</summary>
+    /// <summary>
+    /// Two panels of 192 inputs are 24 KB: they stay in the first-level cache while a chunk passes by.
+    /// </summary>
     private const int BlockInputs = 192;
 
     private const int ChunkRows = 96;

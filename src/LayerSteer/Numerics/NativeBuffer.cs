@@ -4,7 +4,8 @@ namespace LayerSteer.Numerics;
 
 /// <summary>
 /// Floats in native memory, aligned to 64 bytes and zero at first. The garbage collector neither moves nor scans
-/// them, so kernels may hold pointers while the buffer lives. Disposing frees the memory; the finalizer does it otherwise.
+/// them, so kernels may hold pointers while the buffer lives. Disposing frees the memory; the finalizer does it
+/// otherwise.
 /// </summary>
 internal sealed unsafe class NativeBuffer : SafeHandle
 {

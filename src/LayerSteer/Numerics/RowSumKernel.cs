@@ -2,7 +2,9 @@ namespace LayerSteer.Numerics;
 
 /// <summary>
 /// A weighted sum of some rows of a matrix:
-/// <code>y[i] = Σ_j w_j · M[r_j, i],  one chain of fused multiply-adds from +0, j ascending;  M [rows, width], row-major</code>
+/// <code>
+/// y[i] = Σ_j w_j · M[r_j, i],  one chain of fused multiply-adds from +0, j ascending;  M [rows, width], row-major
+/// </code>
 /// Items: groups of 16 outputs.
 /// </summary>
 internal unsafe struct RowSumKernel : IKernel
@@ -26,7 +28,12 @@ internal unsafe struct RowSumKernel : IKernel
 
     /// <summary>Computes y, [width], from the rows given by index and weight.</summary>
     public static void Run(
-        WorkerPool pool, NativeBuffer matrix, int width, ReadOnlySpan<int> rows, ReadOnlySpan<float> weights, Span<float> y)
+        WorkerPool pool,
+        NativeBuffer matrix,
+        int width,
+        ReadOnlySpan<int> rows,
+        ReadOnlySpan<float> weights,
+        Span<float> y)
     {
         Shape.Require(rows.Length == weights.Length && y.Length >= width);
         foreach (int row in rows)

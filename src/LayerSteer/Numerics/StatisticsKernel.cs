@@ -3,7 +3,9 @@ namespace LayerSteer.Numerics;
 /// <summary>Mean and sum of squared deviations of a row.</summary>
 internal readonly record struct RowStatistics(float Mean, float SquaredDeviations);
 
-/// <summary>Mean, Σ(x − mean)² and finiteness of one row, in 16 lanes by absolute index and the fixed tree. Items: the row.</summary>
+/// <summary>
+/// Mean, Σ(x − mean)² and finiteness of one row, in 16 lanes by absolute index and the fixed tree. Items: the row.
+/// </summary>
 internal unsafe struct StatisticsKernel : IKernel
 {
     private readonly float* _x;

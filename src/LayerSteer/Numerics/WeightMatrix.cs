@@ -10,8 +10,9 @@ public delegate void ElementReader(long start, Span<float> destination);
 /// <summary>
 /// The weights of a linear map y = W·x, n outputs by k inputs, packed for reading in one stream:
 /// <code>panels [ceil(n / 16)][k][16]: 16 outputs side by side for each input; missing outputs are 0</code>
-/// Lanes run over outputs, never over k, so each output is one chain of fused multiply-adds (see <see cref="MatrixKernel"/>).
-/// Immutable once packed; thread-safe; the memory belongs to the store that it was packed into.
+/// Lanes run over outputs, never over k, so each output is one chain of fused multiply-adds (see
+/// <see cref="MatrixKernel"/>). Immutable once packed; thread-safe; the memory belongs to the store that it was packed
+/// into.
 /// </summary>
 internal sealed unsafe class WeightMatrix
 {
@@ -39,7 +40,9 @@ internal sealed unsafe class WeightMatrix
     /// <summary>The packed weights.</summary>
     public float* Panels => _panels.Pointer;
 
-    /// <summary>Packs a matrix stored [outputs, inputs], as <c>nn.Linear</c> stores it; reads on several threads.</summary>
+    /// <summary>
+    /// Packs a matrix stored [outputs, inputs], as <c>nn.Linear</c> stores it; reads on several threads.
+    /// </summary>
     public static WeightMatrix FromRows(WeightStore store, int outputs, int inputs, ElementReader read)
     {
         var matrix = new WeightMatrix(store, outputs, inputs);
@@ -60,7 +63,9 @@ internal sealed unsafe class WeightMatrix
         return matrix;
     }
 
-    /// <summary>Packs a matrix stored [inputs, outputs], as GPT-2's <c>Conv1D</c> stores it; reads on several threads.</summary>
+    /// <summary>
+    /// Packs a matrix stored [inputs, outputs], as GPT-2's <c>Conv1D</c> stores it; reads on several threads.
+    /// </summary>
     public static WeightMatrix FromColumns(WeightStore store, int outputs, int inputs, ElementReader read)
     {
         var matrix = new WeightMatrix(store, outputs, inputs);

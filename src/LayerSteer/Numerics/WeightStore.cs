@@ -1,6 +1,8 @@
 namespace LayerSteer.Numerics;
 
-/// <summary>The native memory of one model's weights: allocated piece by piece while loading, freed all at once.</summary>
+/// <summary>
+/// The native memory of one model's weights: allocated piece by piece while loading, freed all at once.
+/// </summary>
 internal sealed class WeightStore : IDisposable
 {
     private readonly List<NativeBuffer> _buffers = [];

@@ -18,7 +18,9 @@ public sealed unsafe class WorkerPool : IDisposable
     /// </summary>
     private const int SpinsBeforeParking = 100;
 
-    /// <summary>Below this many elementary operations a kernel runs on the caller's thread: waking costs more.</summary>
+    /// <summary>
+    /// Below this many elementary operations a kernel runs on the caller's thread: waking costs more.
+    /// </summary>
     private const long LeastWork = 32_768;
 
     private readonly Lock _running = new();
@@ -58,9 +60,14 @@ public sealed unsafe class WorkerPool : IDisposable
     /// <summary>The number of threads that work at once, the caller's included.</summary>
     public int Threads => _workers.Length + 1;
 
-    /// <summary>The width in bits of the vector registers that the kernels use on this machine; 32 when there are none.</summary>
+    /// <summary>
+    /// The width in bits of the vector registers that the kernels use on this machine; 32 when there are none.
+    /// </summary>
     public static int VectorBits =>
-        Vector512.IsHardwareAccelerated ? 512 : Vector256.IsHardwareAccelerated ? 256 : Vector128.IsHardwareAccelerated ? 128 : 32;
+        Vector512.IsHardwareAccelerated ? 512
+        : Vector256.IsHardwareAccelerated ? 256
+        : Vector128.IsHardwareAccelerated ? 128
+        : 32;
 
     /// <summary>Ends the threads. No kernel may be running.</summary>
     public void Dispose()

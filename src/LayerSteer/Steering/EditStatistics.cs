@@ -1,6 +1,8 @@
 namespace LayerSteer.Steering;
 
-/// <summary>What the edits of one sequence did. Written by the pass that owns the sequence; read it afterwards.</summary>
+/// <summary>
+/// What the edits of one sequence did. Written by the pass that owns the sequence; read it afterwards.
+/// </summary>
 public sealed class EditStatistics
 {
     /// <summary>The number of edits: positions times layers.</summary>
@@ -10,8 +12,9 @@ public sealed class EditStatistics
     public double MeanRelativeChange => Edits == 0 ? 0 : _relativeChange / Edits;
 
     /// <summary>
-    /// Of the summed activations of the unedited latents at the edited positions, the share on latents without a score: what
-    /// the scores cannot speak for. Null if no latents were computed (clamp in corrected mode needs none) or none was active.
+    /// Of the summed activations of the unedited latents at the edited positions, the share on latents without a score:
+    /// what the scores cannot speak for. Null if no latents were computed (clamp in corrected mode needs none) or none
+    /// was active.
     /// </summary>
     public double? UnsupportedShare => _activation > 0 ? _unsupported / _activation : null;
 

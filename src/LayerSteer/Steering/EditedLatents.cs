@@ -10,7 +10,9 @@ public static class EditedLatents
     /// <param name="plan">The edits.</param>
     /// <param name="ids">The token ids, at most the context length.</param>
     /// <param name="cancellation">Checked between passes.</param>
-    /// <returns>For each edit z', [tokens, dSae] row-major, of every position, whether the edit touches it or not.</returns>
+    /// <returns>
+    /// For each edit z', [tokens, dSae] row-major, of every position, whether the edit touches it or not.
+    /// </returns>
     public static IReadOnlyList<(LayerEdit Edit, float[] Latents)> Of(
         Decoder decoder, SteeringPlan plan, int[] ids, CancellationToken cancellation = default)
     {
@@ -28,7 +30,10 @@ public static class EditedLatents
             {
                 for (int row = 0; row < rows.Count; row++)
                 {
-                    edit.WriteEdited(rows[row], target.AsSpan(rows.Positions[row] * edit.Autoencoder.DSae, edit.Autoencoder.DSae), scratch);
+                    edit.WriteEdited(
+                        rows[row],
+                        target.AsSpan(rows.Positions[row] * edit.Autoencoder.DSae, edit.Autoencoder.DSae),
+                        scratch);
                 }
             });
         }

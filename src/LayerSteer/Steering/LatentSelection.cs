@@ -40,7 +40,8 @@ internal sealed class LatentSelection
             if (!float.IsFinite(_weights[i]))
             {
                 throw new ArgumentException(
-                    $"strength {options.Strength} takes the score {score} of latent {i} out of range; use a lower strength");
+                    $"strength {options.Strength} takes the score {score} of latent {i} out of range; "
+                    + "use a lower strength");
             }
         }
     }
@@ -74,7 +75,8 @@ internal sealed class LatentSelection
     private void Keep(int latent, ReadOnlySpan<float> preActivations, ReadOnlySpan<float> keys, SparseLatents latents)
     {
         float key = keys[latent];
-        bool active = key > 0f || (_activation.Kind == SaeActivationKind.TopKIdentity && key != 0f && float.IsFinite(key));
+        bool active = key > 0f
+            || (_activation.Kind == SaeActivationKind.TopKIdentity && key != 0f && float.IsFinite(key));
         if (active)
         {
             latents.Add(latent, _takesKey ? key : preActivations[latent]);

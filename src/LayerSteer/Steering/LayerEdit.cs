@@ -25,7 +25,9 @@ public sealed class LayerEdit
     /// <param name="autoencoder">The autoencoder for that place; must outlive the edit.</param>
     /// <param name="scores">The topic's scores, one a latent; needed by clamp, weight and swap.</param>
     /// <param name="options">How to steer.</param>
-    /// <exception cref="ArgumentException">Options contradict each other, or scores are missing or do not fit.</exception>
+    /// <exception cref="ArgumentException">
+    /// Options contradict each other, or scores are missing or do not fit.
+    /// </exception>
     public LayerEdit(HookPoint point, SparseAutoencoder autoencoder, LatentScores? scores, SteeringOptions options)
     {
         ArgumentNullException.ThrowIfNull(autoencoder);
@@ -47,7 +49,8 @@ public sealed class LayerEdit
 
         if (scores.Count != autoencoder.DSae)
         {
-            throw new ArgumentException($"{scores.Count} scores for an autoencoder of {autoencoder.DSae} latents; expected one a latent");
+            throw new ArgumentException(
+                $"{scores.Count} scores for an autoencoder of {autoencoder.DSae} latents; expected one a latent");
         }
 
         if (options.Method == SteeringMethod.Clamp)
@@ -73,7 +76,9 @@ public sealed class LayerEdit
     /// <summary>The latents that clamp raises, ascending; empty for the other methods.</summary>
     public ReadOnlySpan<int> ClampedLatents => _clamped.Indices;
 
-    /// <summary>Whether the edit reads latents; a clamp that keeps the error term adds a known direction and does not.</summary>
+    /// <summary>
+    /// Whether the edit reads latents; a clamp that keeps the error term adds a known direction and does not.
+    /// </summary>
     internal bool Encodes => !(_options.Method == SteeringMethod.Clamp && _options.KeepsErrorTerm);
 
     /// <summary>Edits one position in place.</summary>
@@ -83,7 +88,11 @@ public sealed class LayerEdit
     /// <param name="scratch">Working memory.</param>
     /// <param name="statistics">Counts what was done.</param>
     internal void Apply(
-        Span<float> x, ReadOnlySpan<float> preActivations, InputScale scale, EditScratch scratch, EditStatistics statistics)
+        Span<float> x,
+        ReadOnlySpan<float> preActivations,
+        InputScale scale,
+        EditScratch scratch,
+        EditStatistics statistics)
     {
         x.CopyTo(scratch.Before);
         if (!Encodes)
@@ -109,7 +118,10 @@ public sealed class LayerEdit
         statistics.Count(RelativeChange(scratch.Before, x));
     }
 
-    /// <summary>z' of one position, [dSae]. As published, swap keeps the sign of the pre-activations that it masks: −0 where one was negative.</summary>
+    /// <summary>
+    /// z' of one position, [dSae]. As published, swap keeps the sign of the pre-activations that it masks: −0 where one
+    /// was negative.
+    /// </summary>
     internal void WriteEdited(ReadOnlySpan<float> x, Span<float> edited, EditScratch scratch)
     {
         Span<float> preActivations = scratch.PreActivations.AsSpan(0, Autoencoder.DSae);

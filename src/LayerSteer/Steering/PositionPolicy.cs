@@ -14,10 +14,15 @@ public enum PositionKind
     /// <summary>The prompt, without special tokens.</summary>
     Prompt,
 
-    /// <summary>The generated tokens, without special tokens. The first new token is predicted at the prompt's last position, so it is not steered.</summary>
+    /// <summary>
+    /// The generated tokens, without special tokens. The first new token is predicted at the prompt's last position, so
+    /// it is not steered.
+    /// </summary>
     Generated,
 
-    /// <summary>Positions [From, To), without special tokens; position 0 is the first token, BOS if there is one.</summary>
+    /// <summary>
+    /// Positions [From, To), without special tokens; position 0 is the first token, BOS if there is one.
+    /// </summary>
     Window,
 }
 
@@ -30,7 +35,10 @@ public readonly record struct PositionPolicy(PositionKind Kind, int From = 0, in
     /// <summary>All but special tokens, the default.</summary>
     public static PositionPolicy Default { get; } = new(PositionKind.AllButSpecial);
 
-    /// <summary>Reads <c>all</c>, <c>all-but-special</c>, <c>prompt</c>, <c>generated</c> or a window <c>FROM:TO</c> (either may be left out).</summary>
+    /// <summary>
+    /// Reads <c>all</c>, <c>all-but-special</c>, <c>prompt</c>, <c>generated</c> or a window <c>FROM:TO</c> (either may
+    /// be left out).
+    /// </summary>
     /// <exception cref="ArgumentException">It is none of these.</exception>
     public static PositionPolicy Parse(string text)
     {
@@ -48,12 +56,16 @@ public readonly record struct PositionPolicy(PositionKind Kind, int From = 0, in
         }
 
         string[] ends = text.Split(':');
-        if (ends.Length == 2 && TryEnd(ends[0], 0, out int from) && TryEnd(ends[1], int.MaxValue, out int to) && from < to)
+        if (ends.Length == 2
+            && TryEnd(ends[0], 0, out int from)
+            && TryEnd(ends[1], int.MaxValue, out int to)
+            && from < to)
         {
             return new PositionPolicy(PositionKind.Window, from, to);
         }
 
-        throw new ArgumentException($"no positions '{text}'; there are all-but-special, all, prompt, generated, FROM:TO (such as 4:20)");
+        throw new ArgumentException(
+            $"no positions '{text}'; there are all-but-special, all, prompt, generated, FROM:TO (such as 4:20)");
     }
 
     /// <summary>Whether the position of a token is touched.</summary>
@@ -75,7 +87,8 @@ public readonly record struct PositionPolicy(PositionKind Kind, int From = 0, in
         PositionKind.All => "all",
         PositionKind.Prompt => "prompt",
         PositionKind.Generated => "generated",
-        PositionKind.Window => string.Create(CultureInfo.InvariantCulture, $"{From}:{(To == int.MaxValue ? string.Empty : To)}"),
+        PositionKind.Window => string.Create(
+            CultureInfo.InvariantCulture, $"{From}:{(To == int.MaxValue ? string.Empty : To)}"),
         _ => "all-but-special",
     };
 

@@ -1,6 +1,8 @@
 namespace LayerSteer.Steering;
 
-/// <summary>What an edit does at its layer. z are the latents of x, a the pre-activations, w the weights of the latents.</summary>
+/// <summary>
+/// What an edit does at its layer. z are the latents of x, a the pre-activations, w the weights of the latents.
+/// </summary>
 public enum SteeringMethod
 {
     /// <summary><c>orig</c>: x stays as it is.</summary>

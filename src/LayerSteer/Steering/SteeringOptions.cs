@@ -9,24 +9,28 @@ public sealed record SteeringOptions
     public SteeringMethod Method { get; init; } = SteeringMethod.Swap;
 
     /// <summary>
-    /// corrected: the error term is kept, special tokens are left alone, the strength is continuous. seed: the published
-    /// formulas (arXiv 2506.12576): x is replaced by the reconstruction at every position, gaps in the scores count as 0.
+    /// corrected: the error term is kept, special tokens are left alone, the strength is continuous. seed: the
+    /// published formulas (arXiv 2506.12576): x is replaced by the reconstruction at every position, gaps in the scores
+    /// count as 0.
     /// </summary>
     public SteeringMode Mode { get; init; } = SteeringMode.Corrected;
 
     /// <summary>
     /// g ≥ 0, corrected mode only. swap and weight select by max(a, 0)·w, where w = s^g for a score s > 0 and
-    /// max(0, 1 − g) for a score of 0 or none; clamp adds g times its amount. 0 skips the edit: nothing changes, to the bit.
+    /// max(0, 1 − g) for a score of 0 or none; clamp adds g times its amount. 0 skips the edit: nothing changes, to the
+    /// bit.
     /// </summary>
     public float Strength { get; init; } = 1f;
 
     /// <summary>
-    /// Whether x' = x + decode(z') − decode(z) (the autoencoder's error stays) or x' = decode(z'). Null is the mode's own:
-    /// kept in corrected mode, dropped in seed mode and by method sae.
+    /// Whether x' = x + decode(z') − decode(z) (the autoencoder's error stays) or x' = decode(z'). Null is the mode's
+    /// own: kept in corrected mode, dropped in seed mode and by method sae.
     /// </summary>
     public bool? KeepErrorTerm { get; init; }
 
-    /// <summary>The positions that are edited; null is the mode's own: all but special tokens, or in seed mode all.</summary>
+    /// <summary>
+    /// The positions that are edited; null is the mode's own: all but special tokens, or in seed mode all.
+    /// </summary>
     public PositionPolicy? Positions { get; init; }
 
     /// <summary>What clamp adds to each of its latents, in the autoencoder's units.</summary>
@@ -71,11 +75,13 @@ public sealed record SteeringOptions
         }
         else if (Method == SteeringMethod.Reconstruction && KeepErrorTerm == true)
         {
-            throw new ArgumentException("method sae with the error term kept would be orig; leave out the error term or use another method");
+            throw new ArgumentException(
+                "method sae with the error term kept would be orig; leave out the error term or use another method");
         }
         else if (Method == SteeringMethod.Reconstruction && Strength is not (0f or 1f))
         {
-            throw new ArgumentException($"strength is {Strength}, but method sae has none; expected 1, or 0 for no edit");
+            throw new ArgumentException(
+                $"strength is {Strength}, but method sae has none; expected 1, or 0 for no edit");
         }
     }
 
@@ -83,17 +89,20 @@ public sealed record SteeringOptions
     {
         if (Strength != 1f)
         {
-            throw new ArgumentException("seed mode has no strength: it is the published formulas; use corrected mode for --strength");
+            throw new ArgumentException(
+                "seed mode has no strength: it is the published formulas; use corrected mode for --strength");
         }
 
         if (KeepErrorTerm == true)
         {
-            throw new ArgumentException("seed mode drops the error term: it is the published formulas; use corrected mode to keep it");
+            throw new ArgumentException(
+                "seed mode drops the error term: it is the published formulas; use corrected mode to keep it");
         }
 
         if (Positions is { Kind: not PositionKind.All })
         {
-            throw new ArgumentException("seed mode edits every position: it is the published formulas; use corrected mode for --positions");
+            throw new ArgumentException(
+                "seed mode edits every position: it is the published formulas; use corrected mode for --positions");
         }
     }
 }

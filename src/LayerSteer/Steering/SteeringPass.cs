@@ -15,8 +15,8 @@ public sealed class SteeredSequence(int promptLength)
 }
 
 /// <summary>
-/// The edits of a <see cref="SteeringPlan"/> as hooks of passes, with their working memory. Not thread-safe: one for each
-/// <see cref="DecoderRun"/>. In steady state it allocates nothing.
+/// The edits of a <see cref="SteeringPlan"/> as hooks of passes, with their working memory. Not thread-safe: one for
+/// each <see cref="DecoderRun"/>. In steady state it allocates nothing.
 /// </summary>
 public sealed class SteeringPass
 {
@@ -41,7 +41,9 @@ public sealed class SteeringPass
         }
     }
 
-    /// <summary>The hooks to pass to <see cref="DecoderRun.Forward"/>; null if nothing is edited, so that nothing can differ.</summary>
+    /// <summary>
+    /// The hooks to pass to <see cref="DecoderRun.Forward"/>; null if nothing is edited, so that nothing can differ.
+    /// </summary>
     public HookSet? Hooks { get; }
 
     /// <summary>Says which sequences the next passes hold, in their order.</summary>
@@ -54,7 +56,8 @@ public sealed class SteeringPass
         for (int row = 0; row < rows.Count; row++)
         {
             SteeredSequence sequence = _sequences[rows.Sequences[row]];
-            if (!positions.Includes(rows.Positions[row], sequence.PromptLength, _plan.SpecialTokens.Contains(rows.Tokens[row])))
+            if (!positions.Includes(
+                rows.Positions[row], sequence.PromptLength, _plan.SpecialTokens.Contains(rows.Tokens[row])))
             {
                 continue;
             }

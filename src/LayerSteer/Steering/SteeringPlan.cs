@@ -11,9 +11,13 @@ public sealed class SteeringPlan
     /// <summary>Joins edits to a model.</summary>
     /// <param name="spec">The model.</param>
     /// <param name="options">How to steer; the same for all edits.</param>
-    /// <param name="edits">The edits, at different hook points; none is needed when <see cref="SteeringOptions.IsIdentity"/>.</param>
+    /// <param name="edits">
+    /// The edits, at different hook points; none is needed when <see cref="SteeringOptions.IsIdentity"/>.
+    /// </param>
     /// <param name="specialTokens">The ids of special tokens, whose positions the default policy leaves alone.</param>
-    /// <exception cref="ArgumentException">An edit does not fit the model: its layer, or the width of its autoencoder.</exception>
+    /// <exception cref="ArgumentException">
+    /// An edit does not fit the model: its layer, or the width of its autoencoder.
+    /// </exception>
     public SteeringPlan(
         ArchitectureSpec spec, SteeringOptions options, IReadOnlyList<LayerEdit> edits, IEnumerable<int> specialTokens)
     {
@@ -33,7 +37,8 @@ public sealed class SteeringPlan
 
         if (edits.Count == 0 && !options.IsIdentity)
         {
-            throw new ArgumentException($"method {SteeringMethods.NameOf(options.Method)} needs a layer and an autoencoder");
+            throw new ArgumentException(
+                $"method {SteeringMethods.NameOf(options.Method)} needs a layer and an autoencoder");
         }
 
         Options = options;

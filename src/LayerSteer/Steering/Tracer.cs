@@ -12,7 +12,8 @@ namespace LayerSteer.Steering;
 /// PREFIX.pre_act, .latents [n, dSae], .recon [n, dIn]   of the unsteered pass at the plan's hook point
 /// PREFIX.logits  [n, vocabulary]                 of the plan's method, as the model makes them (not centred)
 /// </code>
-/// With several edits the middle three are PREFIX.L{layer}.pre_act and so on. Does not own what it joins; not thread-safe.
+/// With several edits the middle three are PREFIX.L{layer}.pre_act and so on. Does not own what it joins; not
+/// thread-safe.
 /// </summary>
 public sealed class Tracer : IDisposable
 {
@@ -25,7 +26,8 @@ public sealed class Tracer : IDisposable
     /// <param name="decoder">The model.</param>
     /// <param name="sites">Where autoencoders read; also for a plan that edits nothing.</param>
     /// <param name="plan">The edits.</param>
-    public Tracer(Decoder decoder, IReadOnlyList<(HookPoint Point, SparseAutoencoder Autoencoder)> sites, SteeringPlan plan)
+    public Tracer(
+        Decoder decoder, IReadOnlyList<(HookPoint Point, SparseAutoencoder Autoencoder)> sites, SteeringPlan plan)
     {
         ArgumentNullException.ThrowIfNull(decoder);
         ArgumentNullException.ThrowIfNull(sites);
@@ -88,7 +90,8 @@ public sealed class Tracer : IDisposable
         }
     }
 
-    private static void WriteSite(TensorWriter writer, string prefix, SparseAutoencoder autoencoder, float[] inputs, int n)
+    private static void WriteSite(
+        TensorWriter writer, string prefix, SparseAutoencoder autoencoder, float[] inputs, int n)
     {
         int dSae = autoencoder.DSae;
         var scales = new InputScale[n];

@@ -54,7 +54,9 @@ public sealed class FeatureScorer
         Score(SquaredDistances(alignment), alignment.Length / _index.Manifest.DEmbedding, publishedBug);
 
     /// <summary>d_r² of every prompt: the first half of <see cref="Score(ReadOnlySpan{float}, bool)"/>.</summary>
-    /// <param name="alignment">[windows, dEmbedding], row-major: the topic's sentence vectors, each of length 1.</param>
+    /// <param name="alignment">
+    /// [windows, dEmbedding], row-major: the topic's sentence vectors, each of length 1.
+    /// </param>
     /// <returns>[prompts], 0 to 4.</returns>
     /// <exception cref="ArgumentException">No vector, another length, or one that is not of length 1.</exception>
     public double[] SquaredDistances(ReadOnlySpan<float> alignment)
@@ -65,7 +67,9 @@ public sealed class FeatureScorer
             : SquaredDistances(alignment, dEmbedding);
     }
 
-    /// <summary>Scores every latent from distances: the second half of <see cref="Score(ReadOnlySpan{float}, bool)"/>.</summary>
+    /// <summary>
+    /// Scores every latent from distances: the second half of <see cref="Score(ReadOnlySpan{float}, bool)"/>.
+    /// </summary>
     /// <param name="squared">[prompts]: from <see cref="SquaredDistances(ReadOnlySpan{float})"/>.</param>
     /// <param name="alignmentWindows">How many sentence vectors stood for the topic.</param>
     /// <param name="publishedBug">As above.</param>
@@ -76,7 +80,8 @@ public sealed class FeatureScorer
         ArgumentNullException.ThrowIfNull(squared);
         if (squared.Length != _index.PromptCount)
         {
-            throw new ArgumentException($"{squared.Length} distances, expected {_index.PromptCount}, one a prompt", nameof(squared));
+            throw new ArgumentException(
+                $"{squared.Length} distances, expected {_index.PromptCount}, one a prompt", nameof(squared));
         }
 
         double[] numerator = Numerator(squared);

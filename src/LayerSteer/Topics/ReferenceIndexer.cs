@@ -11,8 +11,8 @@ namespace LayerSteer.Topics;
 public readonly record struct IndexProgress(int Done, int Total, long Tokens);
 
 /// <summary>
-/// Runs reference texts through the model to one layer and through the autoencoder, once, into a reference index. No later
-/// layer and no unembedding is run. A prompt longer than the context is cut into chunks, each from position 0.
+/// Runs reference texts through the model to one layer and through the autoencoder, once, into a reference index. No
+/// later layer and no unembedding is run. A prompt longer than the context is cut into chunks, each from position 0.
 /// <code>
 /// corrected: one BOS in front of each chunk; position 0 of each chunk is left out of the summaries
 /// seed:      no BOS; position 0 of the first chunk only is left out, as in the published code
@@ -46,7 +46,9 @@ public sealed class ReferenceIndexer
     /// <param name="encoder">The sentence encoder.</param>
     /// <param name="mode">The mode.</param>
     /// <param name="bos">The BOS policy; the mode's own if null: one in corrected mode, none in seed mode.</param>
-    /// <exception cref="ArgumentException">BOS is wanted and unknown, or the autoencoder does not fit the hook point.</exception>
+    /// <exception cref="ArgumentException">
+    /// BOS is wanted and unknown, or the autoencoder does not fit the hook point.
+    /// </exception>
     public ReferenceIndexer(
         Decoder decoder,
         TextTokenizer tokenizer,
@@ -151,7 +153,8 @@ public sealed class ReferenceIndexer
     /// <param name="cancellation">Checked between passes.</param>
     /// <returns>The summary, as prompt 0, and the number of tokens that ran through the model.</returns>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
-    public (PromptSummary Summary, long Tokens) Summarise(DecoderRun run, string text, CancellationToken cancellation = default)
+    public (PromptSummary Summary, long Tokens) Summarise(
+        DecoderRun run, string text, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(run);
         ArgumentNullException.ThrowIfNull(text);
@@ -162,7 +165,11 @@ public sealed class ReferenceIndexer
 
     /// <summary>Runs texts side by side, as many rows at once as a pass holds; returns the number of tokens.</summary>
     private long Run(
-        DecoderRun run, string[] texts, PromptAccumulator accumulator, Action<int> finished, CancellationToken cancellation)
+        DecoderRun run,
+        string[] texts,
+        PromptAccumulator accumulator,
+        Action<int> finished,
+        CancellationToken cancellation)
     {
         var chunks = new Queue<Chunk>();
         for (int i = 0; i < texts.Length; i++)
@@ -223,7 +230,8 @@ public sealed class ReferenceIndexer
                     for (int i = 0; i < block.Length; i++)
                     {
                         FinishUpTo(filled[rows.Sequences[block[i]]]);
-                        _autoencoder.Activate(_preActivations.AsSpan(i * _autoencoder.DSae, _autoencoder.DSae), _latents);
+                        _autoencoder.Activate(
+                            _preActivations.AsSpan(i * _autoencoder.DSae, _autoencoder.DSae), _latents);
                         accumulator.Add(_latents);
                     }
                 }
@@ -275,7 +283,8 @@ public sealed class ReferenceIndexer
         {
             int[] part = ids[start..Math.Min(ids.Length, start + room)];
             bool drops = _mode == SteeringMode.Corrected || _prefix.Length > 0 || start == 0;
-            chunks.Enqueue(new Chunk(prompt, part.Length == 0 ? [] : [.. _prefix, .. part], drops, start + room >= ids.Length));
+            chunks.Enqueue(new Chunk(
+                prompt, part.Length == 0 ? [] : [.. _prefix, .. part], drops, start + room >= ids.Length));
         }
     }
 

@@ -3,8 +3,9 @@ using LayerSteer.Models;
 namespace LayerSteer.Topics;
 
 /// <summary>
-/// Sentence vectors of whole texts under a mode. corrected: a text is split into windows of the encoder's maximum length, so
-/// that all of it counts. seed: a text is cut where the tokenizer cuts it (<c>model_max_length</c>) and gives one vector.
+/// Sentence vectors of whole texts under a mode. corrected: a text is split into windows of the encoder's maximum
+/// length, so that all of it counts. seed: a text is cut where the tokenizer cuts it (<c>model_max_length</c>) and
+/// gives one vector.
 /// </summary>
 public sealed class TextEmbedder
 {

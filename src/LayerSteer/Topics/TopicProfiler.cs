@@ -36,7 +36,8 @@ public static class TopicProfiler
         if (encoder.Digest != manifest.Encoder.Digest)
         {
             throw new InvalidDataException(
-                $"'{index.Folder}' was built with the sentence encoder {manifest.Encoder.Digest[..12]}… ('{manifest.Encoder.Path}'), "
+                $"'{index.Folder}' was built with the sentence encoder {manifest.Encoder.Digest[..12]}… "
+                + $"('{manifest.Encoder.Path}'), "
                 + $"but '{encoder.Path}' is {encoder.Digest[..12]}…; give the encoder of the index");
         }
 
@@ -48,6 +49,7 @@ public static class TopicProfiler
             ReferenceSource.DigestOf(texts.Texts.Select(ReferenceSource.DigestOfText)),
             texts.Count,
             alignment.Length / manifest.DEmbedding);
-        return new ScoredTopic(TopicProfile.From(name, manifest, scoring, source, DateTimeOffset.UtcNow), scoring, alignment);
+        return new ScoredTopic(
+            TopicProfile.From(name, manifest, scoring, source, DateTimeOffset.UtcNow), scoring, alignment);
     }
 }

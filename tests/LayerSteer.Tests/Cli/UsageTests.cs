@@ -88,7 +88,8 @@ public class UsageTests
         CliRun run = await CliRun.Of("generate", "Hello", "--model", "m", "--hook", "resid");
         string error = Assert.Single(run.Errors);
         Assert.Equal(1, run.Code);
-        Assert.StartsWith("no hook point 'resid' in a block; there are hook_resid_pre, ", error, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "no hook point 'resid' in a block; there are hook_resid_pre, ", error, StringComparison.Ordinal);
         Assert.EndsWith(", hook_mlp_out, hook_resid_post", error, StringComparison.Ordinal);
     }
 

@@ -33,10 +33,13 @@ public sealed class ReadmeTests : IDisposable
         string readme = File.ReadAllText(Path.Combine(TestFiles.Root, "README.md"));
         int start = readme.IndexOf("```csharp\n", StringComparison.Ordinal) + "```csharp\n".Length;
         string shown = readme[start..readme.IndexOf("```", start, StringComparison.Ordinal)];
-        string source = File.ReadAllText(Path.Combine(TestFiles.Root, "tests", "LayerSteer.Tests", "Documents", "ReadmeTests.cs"));
+        string source = File.ReadAllText(
+            Path.Combine(TestFiles.Root, "tests", "LayerSteer.Tests", "Documents", "ReadmeTests.cs"));
         int body = source.IndexOf("// begin\n", StringComparison.Ordinal) + "// begin\n".Length;
         string[] lines = source[body..source.IndexOf("// end\n", body, StringComparison.Ordinal)].Split('\n');
-        string run = string.Join('\n', lines.Select(line => line.StartsWith("        ", StringComparison.Ordinal) ? line[8..] : line.Trim()));
+        string run = string.Join(
+            '\n',
+            lines.Select(line => line.StartsWith("        ", StringComparison.Ordinal) ? line[8..] : line.Trim()));
         Assert.Equal(
             run.Trim(),
             shown.Trim()
@@ -52,7 +55,14 @@ public sealed class ReadmeTests : IDisposable
     public void Dispose() => Directory.Delete(_folder, recursive: true);
 
     private static void Toy(
-        string model, string sae, int layer, string encoderFolder, string referenceCsv, string alignCsv, string indexFolder, StringWriter output)
+        string model,
+        string sae,
+        int layer,
+        string encoderFolder,
+        string referenceCsv,
+        string alignCsv,
+        string indexFolder,
+        StringWriter output)
     {
         // begin
         using Steerer steerer = Steerer.Load(model, sae, layer);

@@ -13,7 +13,8 @@ public sealed partial class SeedDefectsTests
             .SelectMany(type => type.GetMethods())
             .Where(method => method.GetCustomAttribute<FactAttribute>() is not null)
             .Select(method => method.Name)];
-        string[] rows = [.. File.ReadLines(Path.Combine(TestFiles.Root, "docs", "seed-defects.md")).Where(line => Row().IsMatch(line))];
+        string[] rows = [.. File.ReadLines(Path.Combine(TestFiles.Root, "docs", "seed-defects.md"))
+            .Where(line => Row().IsMatch(line))];
         Assert.Equal(Enumerable.Range(1, 25), rows.Select(row => int.Parse(row.Split('|')[1], provider: null)));
         foreach (string row in rows)
         {

@@ -23,7 +23,8 @@ public class GenerationGoldenTests
         {
             int[] expected = GoldenCase.Ints(method.Value);
             var options = new SteeringOptions { Method = SteeringMethods.Parse(method.Name), Mode = SteeringMode.Seed };
-            using var generator = new Generator(steered.Decoder, steered.Tokenizer, steered.Plan(options, scores, golden.Layer));
+            using var generator = new Generator(
+                steered.Decoder, steered.Tokenizer, steered.Plan(options, scores, golden.Layer));
             var request = new GenerationRequest { Prompt = prompt, MaxNewTokens = expected.Length, StopAtEos = false };
             Assert.Equal(expected, generator.Generate(request, null, TestContext.Current.CancellationToken).Ids);
         }
@@ -37,7 +38,8 @@ public class GenerationGoldenTests
         JsonElement generation = golden.Json.GetProperty("generation");
         int[] picks = GoldenCase.Ints(generation.GetProperty("picks"));
         string prompt = golden.Prompts[generation.GetProperty("prompt_index").GetInt32()];
-        foreach (JsonProperty method in generation.EnumerateObject().Where(p => p.Value.ValueKind == JsonValueKind.Object))
+        foreach (JsonProperty method in generation.EnumerateObject()
+            .Where(p => p.Value.ValueKind == JsonValueKind.Object))
         {
             Compare(golden, method.Name, golden.Layer, PublishedLoopKind.Generate, prompt, picks, method.Value);
         }
@@ -59,7 +61,13 @@ public class GenerationGoldenTests
     }
 
     private static void Compare(
-        GoldenCase golden, string method, int layer, PublishedLoopKind kind, string prompt, int[] picks, JsonElement expected)
+        GoldenCase golden,
+        string method,
+        int layer,
+        PublishedLoopKind kind,
+        string prompt,
+        int[] picks,
+        JsonElement expected)
     {
         using var steered = new SteeredCase(golden);
         LatentScores scores = LatentScores.ReadCsv(golden.Scores, steered.Sae.DSae);
@@ -71,7 +79,12 @@ public class GenerationGoldenTests
             Sampling = new SamplerOptions { Kind = SamplingKind.Picks, Picks = picks },
         };
         (string text, IReadOnlyList<PublishedStep> steps) = PublishedLoop.Run(
-            steered.Decoder, steered.Tokenizer, steered.Plan(options, scores, layer), kind, request, TestContext.Current.CancellationToken);
+            steered.Decoder,
+            steered.Tokenizer,
+            steered.Plan(options, scores, layer),
+            kind,
+            request,
+            TestContext.Current.CancellationToken);
         Assert.Equal(expected.GetProperty("text").GetString(), text);
         JsonElement[] wanted = [.. expected.GetProperty("steps").EnumerateArray()];
         Assert.Equal(wanted.Length, steps.Count);

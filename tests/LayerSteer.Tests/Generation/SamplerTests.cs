@@ -155,7 +155,9 @@ public class SamplerTests
         return kept[count - 1];
     }
 
-    /// <summary>Pearson's test on 5,000 draws of a fixed seed; 18.47 is the 0.1 % limit for 4 degrees of freedom.</summary>
+    /// <summary>
+    /// Pearson's test on 5,000 draws of a fixed seed; 18.47 is the 0.1 % limit for 4 degrees of freedom.
+    /// </summary>
     private static void AssertDistribution(float[] logits, SamplerOptions options, double[] expected)
     {
         const int Draws = 5000;

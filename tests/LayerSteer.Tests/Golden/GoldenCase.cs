@@ -68,7 +68,9 @@ internal static class Close
         for (int i = 0; i < expected.Length; i++)
         {
             // Not-a-number in the reference must be not-a-number here; a plain comparison would let it pass.
-            bool close = float.IsNaN(expected[i]) ? float.IsNaN(actual[i]) : Math.Abs((double)expected[i] - actual[i]) <= tolerance;
+            bool close = float.IsNaN(expected[i])
+                ? float.IsNaN(actual[i])
+                : Math.Abs((double)expected[i] - actual[i]) <= tolerance;
             Assert.True(close, $"{what}[{i}]: expected {expected[i]}, found {actual[i]}, tolerance {tolerance}");
         }
     }

@@ -20,7 +20,8 @@ public class DecoderGoldenTests
             int[] tokens = golden.TokensWithBos(prompt);
             var residuals = new float[decoder.Spec.NLayers][];
             float[] first = [];
-            var hooks = new HookSet().Add(new HookPoint(HookKind.ResidualPre, 0), rows => first = rows.Values.ToArray());
+            var hooks = new HookSet().Add(
+                new HookPoint(HookKind.ResidualPre, 0), rows => first = rows.Values.ToArray());
             for (int layer = 0; layer < residuals.Length; layer++)
             {
                 int at = layer;

@@ -14,7 +14,13 @@ public sealed class SplitMix64Tests
         ulong[] numbers = [generator.Next(), generator.Next(), generator.Next(), generator.Next(), generator.Next()];
 
         Assert.Equal(
-            [6457827717110365317UL, 3203168211198807973UL, 9817491932198370423UL, 4593380528125082431UL, 16408922859458223821UL],
+            [
+                6457827717110365317UL,
+                3203168211198807973UL,
+                9817491932198370423UL,
+                4593380528125082431UL,
+                16408922859458223821UL,
+            ],
             numbers);
     }
 

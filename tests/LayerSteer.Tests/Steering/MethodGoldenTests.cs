@@ -60,13 +60,15 @@ public class MethodGoldenTests
     {
         using GoldenCase golden = GoldenCase.Open("gpt2-topk");
         using var steered = new SteeredCase(golden);
-        LatentScores scores = LatentScores.ReadCsv(Path.Combine(golden.Folder, "scores_with_gaps.csv"), steered.Sae.DSae);
+        LatentScores scores = LatentScores.ReadCsv(
+            Path.Combine(golden.Folder, "scores_with_gaps.csv"), steered.Sae.DSae);
         Assert.Equal(
             GoldenCase.Ints(golden.Json.GetProperty("gaps").GetProperty("gap_features")),
             Enumerable.Range(0, scores.Count).Where(i => !scores.Supported[i]));
         foreach (string method in new[] { "clamp", "weight", "swap" })
         {
-            steered.Compare($"gaps.logits_{method}_gaps_as_zero", method, scores, [golden.Layer], golden.TokensWithBos(0));
+            steered.Compare(
+                $"gaps.logits_{method}_gaps_as_zero", method, scores, [golden.Layer], golden.TokensWithBos(0));
         }
     }
 
@@ -95,7 +97,9 @@ internal sealed class SteeredCase(GoldenCase golden) : IDisposable
     public SteeringPlan Plan(SteeringOptions options, LatentScores? scores, params int[] layers) => new(
         Decoder.Spec,
         options,
-        options.IsIdentity ? [] : [.. layers.Select(layer => new LayerEdit(HookPoint.ResidualPost(layer), Sae, scores, options))],
+        options.IsIdentity
+            ? []
+            : [.. layers.Select(layer => new LayerEdit(HookPoint.ResidualPost(layer), Sae, scores, options))],
         BosPolicies.SpecialTokens(Decoder.Spec, Tokenizer));
 
     public void Compare(string key, string method, LatentScores scores, int[] layers, int[] tokens)

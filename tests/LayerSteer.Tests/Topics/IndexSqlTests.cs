@@ -58,7 +58,8 @@ public sealed class IndexSqlTests
         SampleIndex.Build(folder["index"], SampleIndex.Manifest(prompts), prompts, 7);
         ReferenceIndex index = ReferenceIndex.Open(folder["index"]);
         var generator = new SplitMix64(4);
-        FeatureScoring expected = new FeatureScorer(index).Score(SampleIndex.Unit(SampleIndex.DEmbedding, ref generator));
+        FeatureScoring expected = new FeatureScorer(index).Score(
+            SampleIndex.Unit(SampleIndex.DEmbedding, ref generator));
         string distances = string.Join(", ", expected.MinDistances.Select((distance, row) => string.Create(
             CultureInfo.InvariantCulture, $"({index.PromptIds[row]}, ({distance:E16}::DOUBLE) ^ 2)")));
         string document = File.ReadAllText(Path.Combine(TestFiles.Root, "docs", "index-format.md"));

@@ -24,16 +24,28 @@ public sealed class ReferenceIndexerTests : IDisposable
         {
             Close.To(golden.Floats("score.latents_" + array), Dense(index.Summaries(kind)), 1e-6, array);
             Assert.Equal(
-                golden.Json.GetProperty("scoring").GetProperty("coverage_" + array).GetDouble(), index.Summaries(kind).Coverage, 1e-9);
+                golden.Json.GetProperty("scoring").GetProperty("coverage_" + array).GetDouble(),
+                index.Summaries(kind).Coverage,
+                1e-9);
         }
 
         string align = Path.Combine(golden.Folder, "d_align.csv");
         ScoredTopic topic = TopicProfiler.Profile(
             "topic", index, parts.Encoder, TextTable.Read(align), cancellation: TestContext.Current.CancellationToken);
         Close.To(golden.Floats("score.align_embed"), topic.Alignment, 2e-6, "align_embed");
-        Close.To(golden.Floats("score.min_dist"), topic.Scoring.MinDistances.Select(d => (float)d).ToArray(), 1e-5, "min_dist");
-        Close.To(golden.Floats("score.intended"), topic.Scoring.Scores.Values.ToArray().Select(s => (float)s).ToArray(), 1e-5, "intended");
-        Assert.Equal(GoldenCase.Ints(golden.Json.GetProperty("scoring").GetProperty("intended_top5")), topic.Scoring.Scores.Top(5));
+        Close.To(
+            golden.Floats("score.min_dist"),
+            topic.Scoring.MinDistances.Select(d => (float)d).ToArray(),
+            1e-5,
+            "min_dist");
+        Close.To(
+            golden.Floats("score.intended"),
+            topic.Scoring.Scores.Values.ToArray().Select(s => (float)s).ToArray(),
+            1e-5,
+            "intended");
+        Assert.Equal(
+            GoldenCase.Ints(golden.Json.GetProperty("scoring").GetProperty("intended_top5")),
+            topic.Scoring.Scores.Top(5));
     }
 
     [Theory]
@@ -43,7 +55,8 @@ public sealed class ReferenceIndexerTests : IDisposable
     {
         using GoldenCase golden = GoldenCase.Open("gpt2-topk");
         using var parts = new Parts(golden);
-        var many = new TextTable(Enumerable.Range(0, 5).SelectMany(i => parts.References.Texts.Select(t => $"{t} ({i})")));
+        var many = new TextTable(
+            Enumerable.Range(0, 5).SelectMany(i => parts.References.Texts.Select(t => $"{t} ({i})")));
         ReferenceIndex whole = parts.Build(Path.Combine(_folder, "whole"), mode, many);
 
         string resumed = Path.Combine(_folder, "resumed");
@@ -84,7 +97,8 @@ public sealed class ReferenceIndexerTests : IDisposable
         int context = parts.Decoder.Spec.ContextLength;
         Assert.True(ids.Length > 2 * context);
 
-        ReferenceIndex corrected = parts.Build(Path.Combine(_folder, "corrected"), SteeringMode.Corrected, new TextTable([text]));
+        ReferenceIndex corrected = parts.Build(
+            Path.Combine(_folder, "corrected"), SteeringMode.Corrected, new TextTable([text]));
         Assert.Equal(ids.Length, corrected.Tokens[0]);
         ReferenceIndex seed = parts.Build(Path.Combine(_folder, "seed"), SteeringMode.Seed, new TextTable([text]));
         Assert.Equal(ids.Length - 1, seed.Tokens[0]);
@@ -185,7 +199,12 @@ public sealed class ReferenceIndexerTests : IDisposable
             TextTable? texts = null,
             IProgress<IndexProgress>? progress = null,
             CancellationToken? cancellation = null) => _steerer.BuildIndex(
-                folder, texts ?? References, Encoder, mode, progress, cancellation ?? TestContext.Current.CancellationToken);
+                folder,
+                texts ?? References,
+                Encoder,
+                mode,
+                progress,
+                cancellation ?? TestContext.Current.CancellationToken);
 
         public void Dispose()
         {
