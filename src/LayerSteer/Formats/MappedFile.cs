@@ -15,8 +15,8 @@ internal sealed class MappedFile : IDisposable
 
     private MappedFile(string path, MemoryMappedFile file, MemoryMappedViewAccessor view, long length)
     {
-        FullPath = path;
-        Name = Path.GetFileName(path);
+        FullPath = Path.GetFullPath(path);
+        Name = path;
         _file = file;
         _view = view;
         Length = length;
@@ -26,7 +26,7 @@ internal sealed class MappedFile : IDisposable
 
     public string FullPath { get; }
 
-    /// <summary>The file name as errors show it.</summary>
+    /// <summary>The path as it was given, which is what errors show.</summary>
     public string Name { get; }
 
     public long Length { get; }
@@ -35,12 +35,11 @@ internal sealed class MappedFile : IDisposable
 
     public static MappedFile Open(string path)
     {
-        string fullPath = Path.GetFullPath(path);
-        using var stream = new FileStream(fullPath, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1);
+        using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1);
         long length = stream.Length;
         if (length == 0)
         {
-            throw new InvalidDataException($"'{Path.GetFileName(fullPath)}': the file is empty");
+            throw new InvalidDataException($"'{path}': the file is empty");
         }
 
         MemoryMappedFile? file = null;
@@ -49,7 +48,7 @@ internal sealed class MappedFile : IDisposable
             file = MemoryMappedFile.CreateFromFile(
                 stream, null, length, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
             return new MappedFile(
-                fullPath, file, file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read), length);
+                path, file, file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read), length);
         }
         catch
         {

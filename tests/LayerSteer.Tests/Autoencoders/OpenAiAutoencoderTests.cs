@@ -57,10 +57,10 @@ public class OpenAiAutoencoderTests
     }
 
     [Theory]
-    [InlineData("encoder.weight", "'autoencoder.safetensors': no tensor encoder.weight; the file has ")]
-    [InlineData("decoder.weight", "'autoencoder.safetensors': no tensor decoder.weight; the file has ")]
-    [InlineData("pre_bias", "'autoencoder.safetensors': no tensor pre_bias; the file has ")]
-    [InlineData("latent_bias", "'autoencoder.safetensors': no tensor latent_bias; the file has ")]
+    [InlineData("encoder.weight", "'DIR/autoencoder.safetensors': no tensor encoder.weight; the file has ")]
+    [InlineData("decoder.weight", "'DIR/autoencoder.safetensors': no tensor decoder.weight; the file has ")]
+    [InlineData("pre_bias", "'DIR/autoencoder.safetensors': no tensor pre_bias; the file has ")]
+    [InlineData("latent_bias", "'DIR/autoencoder.safetensors': no tensor latent_bias; the file has ")]
     public void A_missing_tensor_is_refused(string name, string message)
     {
         using var tiny = new TinyAutoencoder(SaeActivationKind.TopK);
@@ -72,9 +72,9 @@ public class OpenAiAutoencoderTests
     [InlineData(
         "encoder.weight",
         "'DIR/autoencoder.safetensors': tensor encoder.weight is [6], expected [latents, width of the input]")]
-    [InlineData("decoder.weight", "'autoencoder.safetensors': tensor decoder.weight is [6], expected [40, 90]")]
-    [InlineData("pre_bias", "'autoencoder.safetensors': tensor pre_bias is [6], expected [40]")]
-    [InlineData("latent_bias", "'autoencoder.safetensors': tensor latent_bias is [6], expected [90]")]
+    [InlineData("decoder.weight", "'DIR/autoencoder.safetensors': tensor decoder.weight is [6], expected [40, 90]")]
+    [InlineData("pre_bias", "'DIR/autoencoder.safetensors': tensor pre_bias is [6], expected [40]")]
+    [InlineData("latent_bias", "'DIR/autoencoder.safetensors': tensor latent_bias is [6], expected [90]")]
     public void A_tensor_of_another_shape_is_refused(string name, string message)
     {
         using var tiny = new TinyAutoencoder(SaeActivationKind.TopK);
@@ -92,7 +92,7 @@ public class OpenAiAutoencoderTests
         using var tiny = new TinyAutoencoder(SaeActivationKind.Relu);
         tiny.Tensors[name].Values[35] = float.NaN;
         Assert.Equal(
-            $"'autoencoder.safetensors': tensor {name} holds NaN at element 35, expected finite numbers",
+            $"'DIR/autoencoder.safetensors': tensor {name} holds NaN at element 35, expected finite numbers",
             tiny.Refusal<InvalidDataException>());
     }
 

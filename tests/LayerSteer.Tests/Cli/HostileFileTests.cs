@@ -29,28 +29,28 @@ public sealed class HostileFileTests : IDisposable
         string cut = Model(path => File.WriteAllBytes(path, File.ReadAllBytes(path)[..^100]));
         await Refused(
             cut,
-            "'model.safetensors': its tensors take 1166080 bytes, but 1165980 bytes follow the header; the file is "
+            "'MODEL/model.safetensors': its tensors take 1166080 bytes, but 1165980 bytes follow the header; the file is "
             + "cut short");
         string header = Model(path => File.WriteAllBytes(path, Concat(U64(1L << 60), File.ReadAllBytes(path)[8..])));
         await Refused(
             header,
-            "'model.safetensors': declares a header of 1152921504606846976 bytes, but 1170720 bytes follow (at most "
+            "'MODEL/model.safetensors': declares a header of 1152921504606846976 bytes, but 1170720 bytes follow (at most "
             + "100000000 are read)");
         string beyond = Model(path => HostileFiles.Edit(path, json => Offsets(json, Tensor)[1] = 1L << 40));
         await Refused(
             beyond,
-            "'model.safetensors': tensor h.0.attn.c_attn.weight is F32 [64, 192], which takes 49152 bytes, but its "
+            "'MODEL/model.safetensors': tensor h.0.attn.c_attn.weight is F32 [64, 192], which takes 49152 bytes, but its "
             + "data_offsets are [255744, 1099511627776]");
         string overlapping = Model(path => HostileFiles.Edit(path, json =>
             json["h.0.ln_1.bias"]!["data_offsets"] = Offsets(json, "h.0.ln_1.weight").DeepClone()));
         await Refused(
             overlapping,
-            "'model.safetensors': tensor h.0.ln_1.bias begins at byte 218368 of the data, expected 218624: it "
+            "'MODEL/model.safetensors': tensor h.0.ln_1.bias begins at byte 218368 of the data, expected 218624: it "
             + "overlaps another tensor");
         string type = Model(path => HostileFiles.Edit(path, json => json["h.0.ln_1.bias"]!["dtype"] = "I32"));
-        await Refused(type, "'model.safetensors': tensor h.0.ln_1.bias is I32, expected F16, BF16, F32 or F64");
+        await Refused(type, "'MODEL/model.safetensors': tensor h.0.ln_1.bias is I32, expected F16, BF16, F32 or F64");
         string shape = Model(path => HostileFiles.Edit(path, json => json[Tensor]!["shape"] = new JsonArray(192, 64)));
-        await Refused(shape, "'model.safetensors': tensor h.0.attn.c_attn.weight is [192, 64], expected [64, 192]");
+        await Refused(shape, "'MODEL/model.safetensors': tensor h.0.attn.c_attn.weight is [192, 64], expected [64, 192]");
         string missing = Model(path => HostileFiles.Edit(path, json => Rename(json, "wpe.weight", "other")));
         await Refused(
             missing,
@@ -66,7 +66,7 @@ public sealed class HostileFileTests : IDisposable
                 data => BitConverter.GetBytes(float.NaN).CopyTo(data, at + 40));
         });
         await Refused(
-            nan, "'model.safetensors': tensor h.0.attn.c_attn.weight holds NaN at element 10, expected finite numbers");
+            nan, "'MODEL/model.safetensors': tensor h.0.attn.c_attn.weight holds NaN at element 10, expected finite numbers");
     }
 
     [Fact]
@@ -124,23 +124,23 @@ public sealed class HostileFileTests : IDisposable
         await RefusedSae(
             "cut.pt",
             File.ReadAllBytes(_golden.Sae)[..^1000],
-            "'cut.pt': the zip archive has no end record; the file is cut short or was changed");
+            "'FOLDER/cut.pt': the zip archive has no end record; the file is cut short or was changed");
         await RefusedSae(
             "type.pt",
             HostileFiles.Sae(96, 64, type: "LongStorage"),
-            "'type.pt': tensor encoder.weight is I64, expected F16, BF16, F32 or F64");
+            "'FOLDER/type.pt': tensor encoder.weight is I64, expected F16, BF16, F32 or F64");
         await RefusedSae(
             "shape.pt",
             HostileFiles.Sae(96, 64, decoderRows: 63),
-            "'shape.pt': tensor decoder.weight is [63, 96], expected [64, 96]");
+            "'FOLDER/shape.pt': tensor decoder.weight is [63, 96], expected [64, 96]");
         await RefusedSae(
             "nan.pt",
             HostileFiles.Sae(96, 64, first: float.NaN),
-            "'nan.pt': tensor encoder.weight holds NaN at element 0, expected finite numbers");
+            "'FOLDER/nan.pt': tensor encoder.weight holds NaN at element 0, expected finite numbers");
         await RefusedSae(
             "missing.pt",
             HostileFiles.Sae(96, 64, without: "latent_bias"),
-            "'missing.pt': no tensor latent_bias; the file has pre_bias, encoder.weight, decoder.weight");
+            "'FOLDER/missing.pt': no tensor latent_bias; the file has pre_bias, encoder.weight, decoder.weight");
         await RefusedSae(
             "activation.pt",
             HostileFiles.Sae(96, 64, activation: "Swish"),
@@ -153,7 +153,7 @@ public sealed class HostileFileTests : IDisposable
         await RefusedSae(
             "text.pt",
             Ascii("not a checkpoint"),
-            "'text.pt': it starts with the bytes 6e6f742061206368, expected a file written by torch.save");
+            "'FOLDER/text.pt': it starts with the bytes 6e6f742061206368, expected a file written by torch.save");
     }
 
     [Fact]
@@ -164,11 +164,11 @@ public sealed class HostileFileTests : IDisposable
         await RefusedSae(
             "evil.pt",
             Archive(evil),
-            "'evil.pt': the pickle names the function 'posix.system'; only tensors can be loaded");
+            "'FOLDER/evil.pt': the pickle names the function 'posix.system'; only tensors can be loaded");
         await RefusedSae(
             "evil-legacy.pt",
             evil,
-            "'evil-legacy.pt': it is a plain pickle, not written by torch.save; only tensors can be loaded");
+            "'FOLDER/evil-legacy.pt': it is a plain pickle, not written by torch.save; only tensors can be loaded");
         Assert.False(File.Exists(proof));
     }
 

@@ -88,7 +88,7 @@ public class StoredTensorTests
         using var folder = new TempFolder();
         using TensorFile file = TensorFile.Open(folder.Write("sae.npy", ZipBytes.NpyFloats("(2, 1)", 1, 2)));
         Assert.Equal(
-            "'sae.npy': tensor arr_0 is [2, 1], expected [1, 2]",
+            $"'{folder.File("sae.npy")}': tensor arr_0 is [2, 1], expected [1, 2]",
             Assert.Throws<InvalidDataException>(() => file["arr_0"].ExpectShape(1, 2)).Message);
         file["arr_0"].ExpectShape(2, 1);
     }
@@ -99,7 +99,7 @@ public class StoredTensorTests
         using var folder = new TempFolder();
         using TensorFile file = TensorFile.Open(folder.Write("sae.npy", ZipBytes.NpyFloats("(2,)", 1, 2)));
         Assert.Equal(
-            "'sae.npy': tensor arr_0 is F32, expected an integer type or Bool",
+            $"'{folder.File("sae.npy")}': tensor arr_0 is F32, expected an integer type or Bool",
             Assert.Throws<InvalidDataException>(() => file["arr_0"].ReadInt64(0, new long[2])).Message);
     }
 
@@ -167,10 +167,10 @@ public class StoredTensorTests
         using TensorFile small = TensorFile.Open(folder.File("few.safetensors"));
         using TensorFile large = TensorFile.Open(folder.File("many.safetensors"));
         Assert.Equal(
-            "'few.safetensors': no tensor w_enc; the file has W_dec, W_enc",
+            $"'{folder.File("few.safetensors")}': no tensor w_enc; the file has W_dec, W_enc",
             Assert.Throws<InvalidDataException>(() => small["w_enc"]).Message);
         Assert.Equal(
-            "'many.safetensors': no tensor transformer.wte.weight; of its 13 tensors the nearest are " +
+            $"'{folder.File("many.safetensors")}': no tensor transformer.wte.weight; of its 13 tensors the nearest are " +
             "wte.weight, h.0.bias, h.1.bias, h.10.bias, h.11.bias, h.2.bias, h.3.bias, h.4.bias",
             Assert.Throws<InvalidDataException>(() => large["transformer.wte.weight"]).Message);
     }

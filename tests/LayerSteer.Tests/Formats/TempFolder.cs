@@ -17,7 +17,7 @@ internal sealed class TempFolder : IDisposable
         return File(name);
     }
 
-    /// <summary>The message with which opening the bytes, then reading every tensor, is refused.</summary>
+    /// <summary>The message with which opening the bytes, then reading every tensor, is refused; of the path the name only.</summary>
     public string Refusal<TException>(string name, byte[] bytes)
         where TException : Exception
     {
@@ -31,7 +31,7 @@ internal sealed class TempFolder : IDisposable
             }
         });
         Assert.DoesNotContain('\n', e.Message);
-        return e.Message;
+        return e.Message.Replace(Path + System.IO.Path.DirectorySeparatorChar, string.Empty, StringComparison.Ordinal);
     }
 
     public void Dispose() => Directory.Delete(Path, recursive: true);

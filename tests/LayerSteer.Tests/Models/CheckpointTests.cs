@@ -120,7 +120,7 @@ public sealed class CheckpointTests : IDisposable
     {
         _tiny.Tensors["h.2.attn.c_proj.weight"] = ([40, 39], new float[40 * 39]);
         Assert.Equal(
-            "'model.safetensors': tensor h.2.attn.c_proj.weight is [40, 39], expected [40, 40]",
+            "'DIR/model.safetensors': tensor h.2.attn.c_proj.weight is [40, 39], expected [40, 40]",
             _tiny.Refusal<InvalidDataException>());
     }
 
@@ -153,7 +153,7 @@ public sealed class CheckpointTests : IDisposable
     {
         _tiny.Tensors[name].Values[17] = value;
         Assert.Equal(
-            $"'model.safetensors': tensor {name} holds {shown} at element 17, expected finite numbers",
+            $"'DIR/model.safetensors': tensor {name} holds {shown} at element 17, expected finite numbers",
             _tiny.Refusal<InvalidDataException>());
     }
 
