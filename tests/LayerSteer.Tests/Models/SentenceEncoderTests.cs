@@ -38,7 +38,7 @@ public class SentenceEncoderTests
     {
         using SentenceEncoder encoder = SentenceEncoder.Load(
             Path.Combine(TestFiles.Root, "samples", "tiny", "encoder"));
-        string text = string.Concat(Enumerable.Repeat("The doctor listened and the boats rocked in the harbour. ", 9));
+        string text = string.Concat(Enumerable.Repeat("The doctor listened and the ferry leaned on the mud. ", 9));
         int[] pieces = encoder.Tokenizer.Encode(text);
         foreach (int maxLength in new[] { 3, 7, 16, pieces.Length + 1, pieces.Length + 2, 256 })
         {
