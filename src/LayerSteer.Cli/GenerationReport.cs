@@ -117,7 +117,7 @@ internal sealed class GenerationReport(Terminal terminal, Steerer steerer, Steer
         return new JsonObject
         {
             ["method"] = SteeringMethods.NameOf(options.Method),
-            ["mode"] = Lower(options.Mode),
+            ["mode"] = SteeringModes.NameOf(options.Mode),
             ["strength"] = options.Strength,
             ["error_term"] = options.IsIdentity ? null : options.KeepsErrorTerm ? "keep" : "drop",
             ["positions"] = options.IsIdentity ? null : options.EffectivePositions.ToString(),
@@ -161,7 +161,7 @@ internal sealed class GenerationReport(Terminal terminal, Steerer steerer, Steer
         {
             what = string.Create(
                 CultureInfo.InvariantCulture,
-                $"{SteeringMethods.NameOf(options.Method)}, {Lower(options.Mode)} mode, strength {options.Strength}");
+                $"{SteeringMethods.NameOf(options.Method)}, {SteeringModes.NameOf(options.Mode)} mode, strength {options.Strength}");
             what += string.Create(
                 CultureInfo.InvariantCulture,
                 $": {edits.Edits} edits, mean change {edits.MeanRelativeChange:P1} of the residual's norm");
@@ -177,8 +177,6 @@ internal sealed class GenerationReport(Terminal terminal, Steerer steerer, Steer
             $"{what}; {run}, prompt {result.PrefillTime.TotalMilliseconds:F0} ms, "
             + $"then {result.DecodeTime.TotalMilliseconds / tokens:F1} ms a token"));
     }
-
-    private static string Lower(SteeringMode mode) => mode.ToString().ToLowerInvariant();
 
     private static string NameOf(StopReason reason) => reason switch
     {

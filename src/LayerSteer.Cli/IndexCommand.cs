@@ -128,9 +128,8 @@ internal static class IndexCommand
     private static void WriteCsv(string directory, ReferenceIndex index)
     {
         Directory.CreateDirectory(directory);
-        float[] vectors =
-            [.. Enumerable.Range(0, index.PromptCount).SelectMany(row => index.Embeddings(row).ToArray())];
-        SeedCsv.Write(Path.Combine(directory, SeedCsv.ReferenceEmbeddings), vectors, index.Manifest.DEmbedding);
+        string embeddings = Path.Combine(directory, SeedCsv.ReferenceEmbeddings);
+        SeedCsv.Write(embeddings, index.AllEmbeddings(), index.Manifest.DEmbedding);
         SeedCsv.Write(
             Path.Combine(directory, SeedCsv.ReferenceLatents(index.Manifest.Layer)),
             index.Summaries(SummaryKind.Average));
@@ -148,7 +147,7 @@ internal static class IndexCommand
                 ["prompts"] = index.PromptCount,
                 ["tokens"] = index.Tokens.Sum(tokens => (long)tokens),
                 ["coverage"] = coverage,
-                ["mode"] = index.Manifest.Mode.ToString().ToLowerInvariant(),
+                ["mode"] = SteeringModes.NameOf(index.Manifest.Mode),
                 ["bos"] = index.Manifest.BosPolicy,
             };
             if (report is not null)
@@ -169,7 +168,7 @@ internal static class IndexCommand
         table.AddRow(
             "coverage", string.Create(CultureInfo.InvariantCulture, $"{coverage:P2} of {index.Manifest.DSae} latents"));
         table.AddRow("hook point", index.Manifest.HookPoint);
-        table.AddRow("mode, BOS", $"{index.Manifest.Mode.ToString().ToLowerInvariant()}, {index.Manifest.BosPolicy}");
+        table.AddRow("mode, BOS", $"{SteeringModes.NameOf(index.Manifest.Mode)}, {index.Manifest.BosPolicy}");
         if (report is { TokensRun: > 0 })
         {
             table.AddRow(

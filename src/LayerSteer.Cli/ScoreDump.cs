@@ -18,8 +18,7 @@ internal static class ScoreDump
         WriteSummaries(writer, "score.latents_avg", index.Summaries(SummaryKind.Average), asFloat: true);
         WriteSummaries(writer, "score.latents_max", index.Summaries(SummaryKind.Maximum), asFloat: true);
         WriteSummaries(writer, "score.latents_counts", index.Summaries(SummaryKind.Counts), asFloat: false);
-        float[] vectors =
-            [.. Enumerable.Range(0, index.PromptCount).SelectMany(row => index.Embeddings(row).ToArray())];
+        float[] vectors = index.AllEmbeddings();
         int dEmbedding = index.Manifest.DEmbedding;
         writer.Add<float>("score.ref_embed", [vectors.Length / dEmbedding, dEmbedding], vectors);
         writer.Complete();
@@ -47,13 +46,7 @@ internal static class ScoreDump
         writer.Begin(name, asFloat ? TensorType.F32 : TensorType.F64, [rows.PromptCount, dSae]);
         for (int row = 0; row < rows.PromptCount; row++)
         {
-            ReadOnlySpan<int> latents = rows.Latents(row);
-            Array.Fill(dense, latents.IsEmpty ? double.NaN : 0);
-            for (int i = 0; i < latents.Length; i++)
-            {
-                dense[latents[i]] = rows.Values(row)[i];
-            }
-
+            rows.CopyTo(row, dense);
             if (asFloat)
             {
                 writer.Append<float>(dense.Select(v => (float)v).ToArray());

@@ -158,7 +158,7 @@ internal static class TimingCommand
         {
             ["timings"] = measured,
             ["method"] = SteeringMethods.NameOf(plan.Options.Method),
-            ["mode"] = plan.Options.Mode.ToString().ToLowerInvariant(),
+            ["mode"] = SteeringModes.NameOf(plan.Options.Mode),
             ["model"] = new JsonObject
             {
                 ["family"] = spec.Family,

@@ -75,7 +75,7 @@ internal static class TopicCommand
             if (parse.GetValue(mode) is { } wanted && wanted != manifest.Mode)
             {
                 throw new ArgumentException(
-                    $"'{references.Folder}' was built with mode {Lower(manifest.Mode)}, but --mode is {Lower(wanted)}; "
+                    $"'{references.Folder}' was built with mode {SteeringModes.NameOf(manifest.Mode)}, but --mode is {SteeringModes.NameOf(wanted)}; "
                     + "build an index with that mode");
             }
 
@@ -145,7 +145,7 @@ internal static class TopicCommand
                 table.AddRow(
                     Markup.Escape(name),
                     Markup.Escape(topic.HookPoint),
-                    Lower(topic.Mode),
+                    SteeringModes.NameOf(topic.Mode),
                     topic.Verdict,
                     $"{topic.Scores.Latents.Length}",
                     Markup.Escape(path));
@@ -195,7 +195,7 @@ internal static class TopicCommand
                 ["alignment_windows"] = profile.Alignment.Windows,
                 ["min_distance"] = profile.MinDistance.Min,
                 ["top"] = JsonValues.Array(top),
-                ["mode"] = Lower(profile.Mode),
+                ["mode"] = SteeringModes.NameOf(profile.Mode),
             });
             return;
         }
@@ -215,6 +215,4 @@ internal static class TopicCommand
             $"{latent} ({scores.Values[latent]:F3}, {topic.Scoring.Support[latent]} prompts)"))));
         terminal.Tables.Write(table);
     }
-
-    private static string Lower(SteeringMode mode) => mode.ToString().ToLowerInvariant();
 }

@@ -52,9 +52,7 @@ internal static class TraceCommand
             SteeringPlan plan = steering.Plan(parse, terminal, steerer, options, cancellation);
             int[] prefix = steering.Bos(parse).Prefix(steerer.Decoder.Spec, steerer.Tokenizer);
             int[][] ids = [.. texts.Select((text, i) => Cut(terminal, steerer, prefix, text, i))];
-            using (
-                Tracer tracer =
-                    new(steerer.Decoder, [.. steerer.Sites.Select(site => (site.Point, site.Autoencoder))], plan))
+            using (Tracer tracer = new(steerer.Decoder, steerer.Sites, plan))
             using (TensorWriter writer = Writer(path))
             {
                 for (int i = 0; i < ids.Length; i++)

@@ -8,11 +8,6 @@ using LayerSteer.Topics;
 
 namespace LayerSteer;
 
-/// <summary>One autoencoder at one place of the model.</summary>
-/// <param name="Point">The hook point.</param>
-/// <param name="Autoencoder">The autoencoder that reads and writes there.</param>
-public sealed record SteeringSite(HookPoint Point, SparseAutoencoder Autoencoder);
-
 /// <summary>
 /// The main path: load a model and its autoencoders, index reference texts, profile a topic, generate steered text.
 /// Everything is checked when it is joined, before a text is generated. Owns what it loads; thread-safe but for
@@ -206,7 +201,7 @@ public sealed class Steerer : IDisposable
         SteeringSite site = Sites[0];
         (string Field, string Topic, string Here)[] fields =
         [
-            ("mode", profile.Mode.ToString().ToLowerInvariant(), options.Mode.ToString().ToLowerInvariant()),
+            ("mode", SteeringModes.NameOf(profile.Mode), SteeringModes.NameOf(options.Mode)),
             ("hook point", profile.HookPoint, site.Point.ToString()),
             ("autoencoder digest", profile.Provenance.Sae.Digest, site.Autoencoder.Digest),
             ("model digest", profile.Provenance.Model.Digest, Decoder.Digest),

@@ -135,16 +135,7 @@ public sealed class Generator : IDisposable
     {
         long start = Stopwatch.GetTimestamp();
         _steering?.Begin([continuation.Steered]);
-        ReadOnlyMemory<int> rest = continuation.PromptIds;
-        while (!rest.IsEmpty)
-        {
-            cancellation.ThrowIfCancellationRequested();
-            int count = Math.Min(rest.Length, _run.MaxRows);
-            LogitRows logits = count == rest.Length ? LogitRows.Last : LogitRows.None;
-            _run.Forward([new SequenceBlock(continuation.Cache, rest[..count])], _steering?.Hooks, logits);
-            rest = rest[count..];
-        }
-
+        _run.Prefill(continuation.Cache, continuation.PromptIds, _steering?.Hooks, cancellation: cancellation);
         continuation.PrefillTime = Stopwatch.GetElapsedTime(start);
         continuation.Take(_run.Logits(0), onText);
     }

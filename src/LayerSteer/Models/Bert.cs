@@ -74,7 +74,7 @@ internal sealed record BertWeights(
         float[] words = checkpoint.Vector("embeddings.word_embeddings.weight", spec.Vocabulary, d);
         float[] positions = checkpoint.Vector("embeddings.position_embeddings.weight", spec.MaxPositions, d);
         float[] types = checkpoint.Vector("embeddings.token_type_embeddings.weight", spec.TokenTypes, d);
-        Norm norm = ReadNorm(checkpoint, "embeddings.LayerNorm", spec);
+        Norm norm = checkpoint.Norm("embeddings.LayerNorm", spec.DModel, spec.NormEpsilon);
         var layers = new BertLayer[spec.NLayers];
         for (int i = 0; i < spec.NLayers; i++)
         {
@@ -84,10 +84,10 @@ internal sealed record BertWeights(
                 ReadLinear(checkpoint, layer + "attention.self.key", d, d, store),
                 ReadLinear(checkpoint, layer + "attention.self.value", d, d, store),
                 ReadLinear(checkpoint, layer + "attention.output.dense", d, d, store),
-                ReadNorm(checkpoint, layer + "attention.output.LayerNorm", spec),
+                checkpoint.Norm(layer + "attention.output.LayerNorm", spec.DModel, spec.NormEpsilon),
                 ReadLinear(checkpoint, layer + "intermediate.dense", d, spec.DMlp, store),
                 ReadLinear(checkpoint, layer + "output.dense", spec.DMlp, d, store),
-                ReadNorm(checkpoint, layer + "output.LayerNorm", spec));
+                checkpoint.Norm(layer + "output.LayerNorm", spec.DModel, spec.NormEpsilon));
         }
 
         return new BertWeights(words, positions, types[..d], norm, layers);
@@ -99,11 +99,6 @@ internal sealed record BertWeights(
         ElementReader weights = checkpoint.Matrix(name + ".weight", outputs, inputs);
         return new Linear(WeightMatrix.FromRows(store, outputs, inputs, weights), bias);
     }
-
-    private static Norm ReadNorm(Checkpoint checkpoint, string name, BertSpec spec) => new(
-        checkpoint.Vector(name + ".weight", spec.DModel),
-        checkpoint.Vector(name + ".bias", spec.DModel),
-        spec.NormEpsilon);
 }
 
 /// <summary>Passes of a BERT encoder over windows side by side, without padding, with their working memory.</summary>

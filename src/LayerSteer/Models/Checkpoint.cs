@@ -90,6 +90,10 @@ internal sealed class Checkpoint : IDisposable
         return values;
     }
 
+    /// <summary>A norm's weight and bias, [d] each.</summary>
+    public Norm Norm(string name, int d, float epsilon) =>
+        new(Vector(name + ".weight", d), Vector(name + ".bias", d), epsilon);
+
     /// <summary>Whether there is a tensor of this name.</summary>
     public bool Has(string name) => _tensors.ContainsKey(name);
 

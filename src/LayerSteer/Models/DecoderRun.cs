@@ -121,6 +121,40 @@ public sealed class DecoderRun : IDisposable
         _hooks = null;
     }
 
+    /// <summary>Runs the next ids of one sequence, in as many passes as they need.</summary>
+    /// <param name="cache">The sequence so far.</param>
+    /// <param name="ids">The token ids that follow, at least one.</param>
+    /// <param name="hooks">What to read or edit on the way; null for nothing.</param>
+    /// <param name="logits">Which ids get logits: none, the last of all, or each of a pass.</param>
+    /// <param name="afterPass">Called after each pass, while its logits are there; null for nothing.</param>
+    /// <param name="cancellation">Checked before each pass.</param>
+    /// <exception cref="ArgumentException">Something does not fit, as in <see cref="Forward"/>.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    public void Prefill(
+        KvCache cache,
+        ReadOnlyMemory<int> ids,
+        HookSet? hooks = null,
+        LogitRows logits = LogitRows.Last,
+        Action? afterPass = null,
+        CancellationToken cancellation = default)
+    {
+        while (true)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            int count = Math.Min(ids.Length, MaxRows);
+            bool isLast = count == ids.Length;
+            LogitRows rows = logits == LogitRows.Last && !isLast ? LogitRows.None : logits;
+            Forward([new SequenceBlock(cache, ids[..count])], hooks, rows);
+            afterPass?.Invoke();
+            if (isLast)
+            {
+                return;
+            }
+
+            ids = ids[count..];
+        }
+    }
+
     /// <inheritdoc/>
     public void Dispose()
     {

@@ -16,7 +16,7 @@ internal static partial class Gpt2Checkpoint
         int d = spec.DModel;
         ElementReader embedding = checkpoint.Matrix("wte.weight", spec.Vocabulary, d);
         float[] positions = checkpoint.Vector("wpe.weight", spec.ContextLength, d);
-        Norm finalNorm = ReadNorm(checkpoint, "ln_f", spec);
+        Norm finalNorm = checkpoint.Norm("ln_f", spec.DModel, spec.NormEpsilon);
         bool tied = spec.TiedUnembedding || !checkpoint.Has("lm_head.weight");
         ElementReader? head = tied ? null : checkpoint.Matrix("lm_head.weight", spec.Vocabulary, d);
 
@@ -33,8 +33,8 @@ internal static partial class Gpt2Checkpoint
         var blocks = new BlockWeights[spec.NLayers];
         for (int layer = 0; layer < spec.NLayers; layer++)
         {
-            Norm norm1 = ReadNorm(checkpoint, $"h.{layer}.ln_1", spec);
-            Norm norm2 = ReadNorm(checkpoint, $"h.{layer}.ln_2", spec);
+            Norm norm1 = checkpoint.Norm($"h.{layer}.ln_1", spec.DModel, spec.NormEpsilon);
+            Norm norm2 = checkpoint.Norm($"h.{layer}.ln_2", spec.DModel, spec.NormEpsilon);
             Linear[] linears =
                 [
                     .. Linears(spec)
@@ -63,11 +63,6 @@ internal static partial class Gpt2Checkpoint
         ElementReader weights = checkpoint.Matrix(name + ".weight", inputs, outputs);
         return new Linear(WeightMatrix.FromColumns(store, outputs, inputs, weights), bias);
     }
-
-    private static Norm ReadNorm(Checkpoint checkpoint, string name, ArchitectureSpec spec) => new(
-        checkpoint.Vector(name + ".weight", spec.DModel),
-        checkpoint.Vector(name + ".bias", spec.DModel),
-        spec.NormEpsilon);
 
     /// <summary>
     /// A tensor in a block that we do not use would change what the model computes; other heads would not.

@@ -43,13 +43,7 @@ public static class EditedLatents
         hooks.Add(steering.Hooks);
         using DecoderRun run = decoder.CreateRun();
         using KvCache cache = decoder.CreateCache(ids.Length);
-        for (int start = 0; start < ids.Length; start += run.MaxRows)
-        {
-            cancellation.ThrowIfCancellationRequested();
-            int count = Math.Min(run.MaxRows, ids.Length - start);
-            run.Forward([new SequenceBlock(cache, ids.AsMemory(start, count))], hooks, LogitRows.None);
-        }
-
+        run.Prefill(cache, ids, hooks, LogitRows.None, cancellation: cancellation);
         return [.. plan.Edits.Select((edit, i) => (edit, latents[i]))];
     }
 }

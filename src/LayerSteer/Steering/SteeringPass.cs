@@ -78,16 +78,21 @@ public sealed class SteeringPass
         SparseAutoencoder autoencoder = edit.Autoencoder;
         int dIn = autoencoder.DIn;
         int dSae = autoencoder.DSae;
-        for (int i = 0; i < count; i++)
+        if (count > 0 && edit.Encodes)
         {
-            ReadOnlySpan<float> x = rows[scratch.RowIndices[i]];
-            x.CopyTo(scratch.Inputs.AsSpan(i * dIn, dIn));
-            scratch.Scales[i] = autoencoder.ScaleOf(x);
-        }
+            for (int i = 0; i < count; i++)
+            {
+                rows[scratch.RowIndices[i]].CopyTo(scratch.Inputs.AsSpan(i * dIn, dIn));
+            }
 
-        if (edit.Encodes && count > 0)
-        {
             autoencoder.PreActivations(scratch.Inputs, count, scratch.PreActivations, scratch.Scales);
+        }
+        else
+        {
+            for (int i = 0; i < count; i++)
+            {
+                scratch.Scales[i] = autoencoder.ScaleOf(rows[scratch.RowIndices[i]]);
+            }
         }
 
         for (int i = 0; i < count; i++)

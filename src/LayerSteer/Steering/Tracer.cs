@@ -18,7 +18,7 @@ namespace LayerSteer.Steering;
 public sealed class Tracer : IDisposable
 {
     private readonly Decoder _decoder;
-    private readonly IReadOnlyList<(HookPoint Point, SparseAutoencoder Autoencoder)> _sites;
+    private readonly IReadOnlyList<SteeringSite> _sites;
     private readonly SteeringPass _steering;
     private readonly DecoderRun _run;
 
@@ -26,8 +26,7 @@ public sealed class Tracer : IDisposable
     /// <param name="decoder">The model.</param>
     /// <param name="sites">Where autoencoders read; also for a plan that edits nothing.</param>
     /// <param name="plan">The edits.</param>
-    public Tracer(
-        Decoder decoder, IReadOnlyList<(HookPoint Point, SparseAutoencoder Autoencoder)> sites, SteeringPlan plan)
+    public Tracer(Decoder decoder, IReadOnlyList<SteeringSite> sites, SteeringPlan plan)
     {
         ArgumentNullException.ThrowIfNull(decoder);
         ArgumentNullException.ThrowIfNull(sites);
@@ -76,7 +75,8 @@ public sealed class Tracer : IDisposable
             Collect(hooks, _sites[i].Point, inputs[i]);
         }
 
-        Run(ids, hooks, LogitRows.None, _ => { }, cancellation);
+        using KvCache cache = _decoder.CreateCache(n);
+        _run.Prefill(cache, ids, hooks, LogitRows.None, cancellation: cancellation);
         writer.Begin(prefix + "resid", TensorType.F32, [spec.NLayers, n, spec.DModel]);
         foreach (float[] residual in residuals)
         {
@@ -117,24 +117,15 @@ public sealed class Tracer : IDisposable
     {
         writer.Begin(prefix + "logits", TensorType.F32, [ids.Length, _decoder.Spec.Vocabulary]);
         _steering.Begin([new SteeredSequence(ids.Length)]);
-        Run(ids, _steering.Hooks, LogitRows.All, count =>
+        using KvCache cache = _decoder.CreateCache(ids.Length);
+        _run.Prefill(cache, ids, _steering.Hooks, LogitRows.All, AppendLogits, cancellation);
+
+        void AppendLogits()
         {
-            for (int row = 0; row < count; row++)
+            for (int row = 0; row < _run.LogitCount; row++)
             {
                 writer.Append<float>(_run.Logits(row));
             }
-        }, cancellation);
-    }
-
-    private void Run(int[] ids, HookSet? hooks, LogitRows logits, Action<int> afterPass, CancellationToken cancellation)
-    {
-        using KvCache cache = _decoder.CreateCache(ids.Length);
-        for (int start = 0; start < ids.Length; start += _run.MaxRows)
-        {
-            cancellation.ThrowIfCancellationRequested();
-            int count = Math.Min(_run.MaxRows, ids.Length - start);
-            _run.Forward([new SequenceBlock(cache, ids.AsMemory(start, count))], hooks, logits);
-            afterPass(count);
         }
     }
 

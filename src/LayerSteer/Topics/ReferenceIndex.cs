@@ -139,6 +139,10 @@ public sealed class ReferenceIndex
     public ReadOnlySpan<float> Embeddings(int row) =>
         _embeddings.AsSpan(_embeddingStarts[row].._embeddingStarts[row + 1]);
 
+    /// <summary>The sentence vectors of all prompts, in the order of <see cref="PromptIds"/>.</summary>
+    /// <returns>[windows, dEmbedding], row-major.</returns>
+    public float[] AllEmbeddings() => [.. _embeddings];
+
     /// <summary>The prompts' summaries, each row normalised to sum 1.</summary>
     /// <param name="kind">Which of the three summaries.</param>
     /// <returns>Sparse rows in the order of <see cref="PromptIds"/>.</returns>

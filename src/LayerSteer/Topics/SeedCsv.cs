@@ -76,7 +76,7 @@ public static class SeedCsv
         {
             if (filled != row)
             {
-                Fill(dense, summaries, row);
+                summaries.CopyTo(row, dense);
                 filled = row;
             }
             double value = dense[column];
@@ -84,17 +84,6 @@ public static class SeedCsv
                 : summaries.Kind == SummaryKind.Counts ? PythonNumber.Format(value)
                 : PythonNumber.Format((float)value);
         });
-    }
-
-    private static void Fill(double[] dense, SummaryRows summaries, int row)
-    {
-        ReadOnlySpan<int> latents = summaries.Latents(row);
-        ReadOnlySpan<double> values = summaries.Values(row);
-        Array.Fill(dense, latents.IsEmpty ? double.NaN : 0);
-        for (int i = 0; i < latents.Length; i++)
-        {
-            dense[latents[i]] = values[i];
-        }
     }
 
     private static void WriteRows(

@@ -14,3 +14,10 @@ public enum SteeringMode
     [JsonStringEnumMemberName("seed")]
     Seed,
 }
+
+/// <summary>The names of the modes on the command line and in files.</summary>
+public static class SteeringModes
+{
+    /// <summary>The name of a mode: corrected or seed.</summary>
+    public static string NameOf(SteeringMode mode) => mode == SteeringMode.Seed ? "seed" : "corrected";
+}

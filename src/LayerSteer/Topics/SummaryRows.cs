@@ -76,4 +76,18 @@ public sealed class SummaryRows
     /// <param name="row">The row of the prompt in <see cref="ReferenceIndex.PromptIds"/>.</param>
     /// <returns>[active]</returns>
     public ReadOnlySpan<double> Values(int row) => _values.AsSpan(_index.RowStarts[row].._index.RowStarts[row + 1]);
+
+    /// <summary>Writes one row with all latents.</summary>
+    /// <param name="row">The row of the prompt in <see cref="ReferenceIndex.PromptIds"/>.</param>
+    /// <param name="dense">Receives [dSae]: 0 where a latent is not active, all NaN if nothing fired.</param>
+    public void CopyTo(int row, Span<double> dense)
+    {
+        ReadOnlySpan<int> latents = Latents(row);
+        ReadOnlySpan<double> values = Values(row);
+        dense.Fill(latents.IsEmpty ? double.NaN : 0);
+        for (int i = 0; i < latents.Length; i++)
+        {
+            dense[latents[i]] = values[i];
+        }
+    }
 }
