@@ -19,7 +19,7 @@ internal static class DecodeBenchmark
         int[] threadCounts = [.. new[] { 1, Environment.ProcessorCount }.Distinct()];
         using var machine = new MachineSpeed();
         WorkerPool[] pools = [.. threadCounts.Select(threads => new WorkerPool(threads))];
-        using var weights = new RandomDecoder();
+        using var weights = new RandomDecoder(WeightType.F32);
         Arm[] arms = [.. pools.Select(pool => new Arm(weights.With(pool)))];
         Console.WriteLine($"{Measured.Machine}; context {Context}");
         for (int round = -1; round < Rounds; round++)

@@ -18,7 +18,7 @@ public class KernelBenchmarks
     private readonly float[] _bias = new float[DMlp];
     private readonly int[] _top = new int[32];
     private WeightMatrix _weights = null!;
-    private NativeBuffer _keys = null!;
+    private static readonly NativeBuffer Keys = new(Heads * 512 * DHead);
     private AttentionRow[] _rows = [];
     private float[] _rowMajor = [];
     private float[] _x = [];
@@ -37,10 +37,9 @@ public class KernelBenchmarks
         float[] Random(int count) => [.. Enumerable.Range(0, count).Select(_ => (float)(generator.NextDouble() - 0.5))];
         _rowMajor = Random(D * DMlp);
         _weights = WeightMatrix.FromRows(
-            Store, DMlp, D, (start, to) => _rowMajor.AsSpan((int)start, to.Length).CopyTo(to));
-        _keys = Store.Allocate(Heads * 512 * DHead);
-        Random(Heads * 512 * DHead).CopyTo(_keys.Span(0, Heads * 512 * DHead));
-        _rows = [.. Enumerable.Range(0, Rows).Select(i => new AttentionRow(_keys, _keys, 0, 512, 512 - Rows + i + 1))];
+            Store, "w", WeightType.F32, DMlp, D, (start, to) => _rowMajor.AsSpan((int)start, to.Length).CopyTo(to));
+        Random(Heads * 512 * DHead).CopyTo(Keys.Span(0, Heads * 512 * DHead));
+        _rows = [.. Enumerable.Range(0, Rows).Select(i => new AttentionRow(Keys, Keys, 0, 512, 512 - Rows + i + 1))];
         _x = Random(Rows * D);
         _y = new float[Rows * DMlp];
         _scratch = new float[AttentionKernel.ScratchLength(Heads, 512)];

@@ -32,13 +32,13 @@ internal sealed class MachineSpeed : IDisposable
     }
 
     /// <summary>Floating-point operations per second of independent fused multiply-adds.</summary>
-    public unsafe double PeakFlops(WorkerPool pool)
+    public unsafe double PeakFlops(WorkerPool pool, int rounds = PeakRounds)
     {
-        var kernel = new PeakKernel(_sink.Pointer);
+        var kernel = new PeakKernel(_sink.Pointer, rounds);
         long start = Stopwatch.GetTimestamp();
         pool.Run(ref kernel, PeakItems, long.MaxValue);
         double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
-        return 2.0 * PeakItems * PeakRounds * PeakKernel.Chains * Lanes.Count / seconds;
+        return 2.0 * PeakItems * rounds * PeakKernel.Chains * Lanes.Count / seconds;
     }
 
     public void Dispose()
@@ -72,7 +72,7 @@ internal sealed class MachineSpeed : IDisposable
         }
     }
 
-    private readonly unsafe struct PeakKernel(float* sink) : IKernel
+    private readonly unsafe struct PeakKernel(float* sink, int rounds) : IKernel
     {
         public const int Chains = 6;
 
@@ -87,7 +87,7 @@ internal sealed class MachineSpeed : IDisposable
                 T d = a;
                 T e = a;
                 T f = a;
-                for (int i = 0; i < PeakRounds; i++)
+                for (int i = 0; i < rounds; i++)
                 {
                     a = T.Fma(a, scale, scale);
                     b = T.Fma(b, scale, scale);

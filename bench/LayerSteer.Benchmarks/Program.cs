@@ -9,8 +9,8 @@ switch (args)
     case ["decode"]:
         DecodeBenchmark.Run();
         return 0;
-    case ["prefill"]:
-        PrefillBenchmark.Run();
+    case ["prefill", .. var types]:
+        PrefillBenchmark.Run(types);
         return 0;
     case ["micro", ..]:
         BenchmarkRunner.Run<KernelBenchmarks>(

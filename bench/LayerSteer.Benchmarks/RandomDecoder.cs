@@ -9,17 +9,23 @@ internal sealed class RandomDecoder : IDisposable
     private readonly WeightStore _store = new();
     private readonly WeightStore _nothing = new(); // what the decoders own
     private readonly DecoderWeights _weights;
+    private int _matrices;
 
-    public RandomDecoder()
+    public RandomDecoder(WeightType type)
     {
         int d = Spec.DModel;
         Norm norm = new(Enumerable.Repeat(1f, d).ToArray(), new float[d], Spec.NormEpsilon);
         BlockWeights[] blocks =
         [
             .. Enumerable.Range(0, Spec.NLayers).Select(_ => new BlockWeights(
-                norm, Linear(d, 3 * d), Linear(d, d), norm, Linear(d, Spec.DMlp), Linear(Spec.DMlp, d))),
+                norm,
+                Linear(type, d, 3 * d),
+                Linear(type, d, d),
+                norm,
+                Linear(type, d, Spec.DMlp),
+                Linear(type, Spec.DMlp, d))),
         ];
-        WeightMatrix embedding = Linear(d, Spec.Vocabulary).Weights;
+        WeightMatrix embedding = Linear(type, d, Spec.Vocabulary).Weights;
         _weights = new DecoderWeights(embedding, new float[Spec.ContextLength * d], blocks, norm, embedding);
     }
 
@@ -49,8 +55,9 @@ internal sealed class RandomDecoder : IDisposable
         _nothing.Dispose();
     }
 
-    private Linear Linear(int inputs, int outputs) =>
-        new(WeightMatrix.FromRows(_store, outputs, inputs, Random), new float[outputs]);
+    private Linear Linear(WeightType type, int inputs, int outputs) =>
+        new(
+            WeightMatrix.FromRows(_store, $"{_matrices++}", type, outputs, inputs, Random), new float[outputs]);
 
     private static void Random(long start, Span<float> destination)
     {

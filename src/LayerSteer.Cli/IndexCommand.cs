@@ -69,8 +69,9 @@ internal static class IndexCommand
             using Steerer steerer = Steerer.Load(
                 parse.GetRequiredValue(model),
                 SharedOptions.Sites(parse.GetRequiredValue(layer), parse.GetRequiredValue(sae), parse.GetValue(hook)),
-                pool);
-            using SentenceEncoder sentences = SentenceEncoder.Load(parse.GetRequiredValue(encoder), pool);
+                new LoadOptions { Pool = pool });
+            using SentenceEncoder sentences = SentenceEncoder.Load(
+                parse.GetRequiredValue(encoder), new LoadOptions { Pool = pool });
             ReferenceIndexer indexer =
                 steerer.Indexer(sentences, parse.GetValue(mode) ?? SteeringMode.Corrected, parse.GetValue(bos));
             IndexManifest manifest = indexer.Manifest(references, number, of);

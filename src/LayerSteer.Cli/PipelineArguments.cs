@@ -59,7 +59,8 @@ internal sealed class PipelineArguments
     public TextTable Alignment(ParseResult parse) => TextTable.Read(parse.GetRequiredValue(_align)!);
 
     public SentenceEncoder Encoder(ParseResult parse, Steerer steerer) =>
-        SentenceEncoder.Load(parse.GetRequiredValue(_encoder)!, steerer.Decoder.Pool);
+        SentenceEncoder.Load(
+            parse.GetRequiredValue(_encoder)!, new LoadOptions { Pool = steerer.Decoder.Pool });
 
     /// <summary>Indexes the references and scores the topic.</summary>
     public TopicProfile Profile(

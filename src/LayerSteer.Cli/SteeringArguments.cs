@@ -126,7 +126,8 @@ internal sealed class SteeringArguments
 
     /// <summary>Loads the model, and the autoencoders if any are named.</summary>
     public Steerer Load(ParseResult parse, WorkerPool pool) =>
-        Steerer.Load(parse.GetRequiredValue(_model), Names(parse) ? Sites(parse) : [], pool);
+        Steerer.Load(
+            parse.GetRequiredValue(_model), Names(parse) ? Sites(parse) : [], new LoadOptions { Pool = pool });
 
     /// <summary>The plan of what is named: scores, a topic, or the texts to make one of.</summary>
     public SteeringPlan Plan(

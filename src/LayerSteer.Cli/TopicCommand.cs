@@ -83,7 +83,7 @@ internal static class TopicCommand
             TextTable texts = TextTable.Read(path);
             using var pool = new WorkerPool(SharedOptions.OrAll(parse.GetValue(threads)));
             using SentenceEncoder sentences =
-                SentenceEncoder.Load(parse.GetValue(encoder) ?? manifest.Encoder.Path, pool);
+                SentenceEncoder.Load(parse.GetValue(encoder) ?? manifest.Encoder.Path, new LoadOptions { Pool = pool });
             ScoredTopic topic = TopicProfiler.Profile(
                 parse.GetValue(name) ?? Path.GetFileNameWithoutExtension(path),
                 references,

@@ -1,7 +1,6 @@
 using LayerSteer.Autoencoders;
 using LayerSteer.Generation;
 using LayerSteer.Models;
-using LayerSteer.Numerics;
 using LayerSteer.Steering;
 using LayerSteer.Text;
 using LayerSteer.Topics;
@@ -35,27 +34,27 @@ public sealed class Steerer : IDisposable
     /// <param name="model">The folder of the checkpoint.</param>
     /// <param name="sae">The file of the autoencoder, or the folder that holds it.</param>
     /// <param name="layer">The layer, from 0.</param>
-    /// <param name="pool">The threads to use; the process's pool if null.</param>
+    /// <param name="options">How to load; the defaults if null.</param>
     /// <exception cref="InvalidDataException">A file is missing or damaged.</exception>
     /// <exception cref="ArgumentException">The autoencoder does not fit the model at that layer.</exception>
-    public static Steerer Load(string model, string sae, int layer, WorkerPool? pool = null) =>
-        Load(model, [(HookPoint.ResidualPost(layer), sae)], pool);
+    public static Steerer Load(string model, string sae, int layer, LoadOptions? options = null) =>
+        Load(model, [(HookPoint.ResidualPost(layer), sae)], options);
 
     /// <summary>Loads a model and an autoencoder for each hook point; a file named twice is loaded once.</summary>
     /// <param name="model">The folder of the checkpoint.</param>
     /// <param name="sites">The hook points with their autoencoder files; none for a model alone.</param>
-    /// <param name="pool">The threads to use; the process's pool if null.</param>
+    /// <param name="options">How to load; the defaults if null.</param>
     /// <exception cref="InvalidDataException">A file is missing or damaged.</exception>
     /// <exception cref="ArgumentException">An autoencoder does not fit the model at its hook point.</exception>
     public static Steerer Load(
-        string model, IReadOnlyList<(HookPoint Point, string Sae)> sites, WorkerPool? pool = null)
+        string model, IReadOnlyList<(HookPoint Point, string Sae)> sites, LoadOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(sites);
         var loaded = new Dictionary<string, SparseAutoencoder>(StringComparer.Ordinal);
         Decoder? decoder = null;
         try
         {
-            decoder = Decoder.Load(model, pool);
+            decoder = Decoder.Load(model, options);
             TextTokenizer tokenizer = TextTokenizer.Load(model);
             if (tokenizer.VocabularySize > decoder.Spec.Vocabulary)
             {
@@ -69,7 +68,7 @@ public sealed class Steerer : IDisposable
             {
                 if (!loaded.TryGetValue(path, out SparseAutoencoder? autoencoder))
                 {
-                    autoencoder = OpenAiAutoencoder.Load(path, pool);
+                    autoencoder = OpenAiAutoencoder.Load(path, options);
                     loaded.Add(path, autoencoder);
                 }
 

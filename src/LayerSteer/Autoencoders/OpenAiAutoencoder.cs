@@ -1,5 +1,6 @@
 using System.Globalization;
 using LayerSteer.Formats;
+using LayerSteer.Models;
 using LayerSteer.Numerics;
 
 namespace LayerSteer.Autoencoders;
@@ -15,13 +16,13 @@ public static class OpenAiAutoencoder
 
     /// <summary>Loads an autoencoder from a file, or from the one checkpoint in a folder.</summary>
     /// <param name="path">A <c>.pt</c> or <c>.safetensors</c> file, or a folder that holds exactly one.</param>
-    /// <param name="pool">The threads to use; the process's pool if null.</param>
+    /// <param name="options">How to load it; the defaults if null.</param>
     /// <returns>The autoencoder; the caller disposes it.</returns>
     /// <exception cref="InvalidDataException">
     /// The file is damaged, a tensor is missing, of another shape or not finite.
     /// </exception>
     /// <exception cref="NotSupportedException">The activation is not supported.</exception>
-    public static SparseAutoencoder Load(string path, WorkerPool? pool = null)
+    public static SparseAutoencoder Load(string path, LoadOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(path);
         string filePath = Find(path);
@@ -45,8 +46,10 @@ public static class OpenAiAutoencoder
         WeightStore? store = new();
         try
         {
-            WeightMatrix packed = WeightMatrix.FromRows(store, dSae, dIn, FiniteReader.Of(encoder));
-            NativeBuffer rows = Transpose(store, dIn, dSae, FiniteReader.Of(decoder));
+            WeightMatrix packed = WeightMatrix.FromRows(
+                store, "encoder", WeightType.F32, dSae, dIn, FiniteReader.Of(encoder));
+            NativeBuffer rows = store.Take(
+                "decoder", (long)dSae * dIn, rows => Transpose(rows, dIn, dSae, FiniteReader.Of(decoder)));
             var autoencoder = new SparseAutoencoder(
                 filePath,
                 packed,
@@ -56,7 +59,7 @@ public static class OpenAiAutoencoder
                 activation,
                 normalises: activation.Kind != SaeActivationKind.Relu,
                 store,
-                pool ?? WorkerPool.Shared);
+                options?.Pool ?? WorkerPool.Shared);
             store = null;
             return autoencoder;
         }
@@ -151,10 +154,9 @@ public static class OpenAiAutoencoder
     }
 
     /// <summary>[dIn, dSae] on disk to [dSae, dIn] in memory, in blocks that the caches hold.</summary>
-    private static NativeBuffer Transpose(WeightStore store, int dIn, int dSae, ElementReader read)
+    private static void Transpose(NativeBuffer rows, int dIn, int dSae, ElementReader read)
     {
         const int Block = 16;
-        NativeBuffer rows = store.Allocate((long)dSae * dIn);
         float[] block = new float[checked(Block * dSae)];
         for (int i = 0; i < dIn; i += Block)
         {
@@ -169,7 +171,5 @@ public static class OpenAiAutoencoder
                 }
             }
         }
-
-        return rows;
     }
 }

@@ -97,7 +97,7 @@ internal sealed record BertWeights(
     {
         float[] bias = checkpoint.Vector(name + ".bias", outputs);
         ElementReader weights = checkpoint.Matrix(name + ".weight", outputs, inputs);
-        return new Linear(WeightMatrix.FromRows(store, outputs, inputs, weights), bias);
+        return new Linear(WeightMatrix.FromRows(store, name, WeightType.F32, outputs, inputs, weights), bias);
     }
 }
 

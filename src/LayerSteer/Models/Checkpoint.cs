@@ -94,6 +94,9 @@ internal sealed class Checkpoint : IDisposable
     public Norm Norm(string name, int d, float epsilon) =>
         new(Vector(name + ".weight", d), Vector(name + ".bias", d), epsilon);
 
+    /// <summary>The stored type of a tensor that is there.</summary>
+    public TensorType TypeOf(string name) => _tensors[name].Type;
+
     /// <summary>Whether there is a tensor of this name.</summary>
     public bool Has(string name) => _tensors.ContainsKey(name);
 

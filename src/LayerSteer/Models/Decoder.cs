@@ -10,7 +10,7 @@ namespace LayerSteer.Models;
 /// for each block: r += W_O · attention(norm1(r)); r += W_out · act(W_in · norm2(r))
 /// logits = unembed(norm(r))
 /// </code>
-/// Weights are float32 in native memory, immutable and shared: any number of <see cref="DecoderRun"/>s may use one
+/// Weights are in native memory, immutable and shared: any number of <see cref="DecoderRun"/>s may use one
 /// decoder at once. Disposing frees the weights; no run may be under way.
 /// </summary>
 public sealed class Decoder : IDisposable
@@ -43,6 +43,9 @@ public sealed class Decoder : IDisposable
     /// <summary>SHA-256 over <c>config.json</c> and the weight files; computed when first asked for.</summary>
     public string Digest => _digest.Value;
 
+    /// <summary>The type of its weight matrices.</summary>
+    public WeightType Type => Weights.Unembedding.Type;
+
     /// <summary>The threads its passes use.</summary>
     public WorkerPool Pool { get; }
 
@@ -53,18 +56,18 @@ public sealed class Decoder : IDisposable
     {
         get
         {
-            long floats = ((long)Weights.Unembedding.Outputs * Weights.Unembedding.Inputs) + (2L * Spec.DModel);
+            long bytes = Weights.Unembedding.Bytes + (2L * Spec.DModel * sizeof(float));
             foreach (BlockWeights block in Weights.Blocks)
             {
                 foreach (Linear linear in new[] { block.QueryKeyValue, block.AttentionOut, block.MlpIn, block.MlpOut })
                 {
-                    floats += ((long)linear.Weights.Outputs * linear.Weights.Inputs) + linear.Bias.Length;
+                    bytes += linear.Weights.Bytes + (linear.Bias.Length * sizeof(float));
                 }
 
-                floats += 4L * Spec.DModel;
+                bytes += 4L * Spec.DModel * sizeof(float);
             }
 
-            return floats * sizeof(float);
+            return bytes;
         }
     }
 
@@ -74,12 +77,12 @@ public sealed class Decoder : IDisposable
     /// Loads a checkpoint: <c>config.json</c> and safetensors (one file or shards) or <c>pytorch_model.bin</c>.
     /// </summary>
     /// <param name="directory">The checkpoint's folder.</param>
-    /// <param name="pool">The threads to use; the process's pool if null. Not disposed with the decoder.</param>
+    /// <param name="options">How to load it; the defaults if null.</param>
     /// <exception cref="InvalidDataException">
     /// A file is missing or damaged, or a tensor is missing or of another shape.
     /// </exception>
     /// <exception cref="NotSupportedException">The architecture is not supported.</exception>
-    public static Decoder Load(string directory, WorkerPool? pool = null)
+    public static Decoder Load(string directory, LoadOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(directory);
         string config = System.IO.Path.Combine(directory, "config.json");
@@ -90,11 +93,16 @@ public sealed class Decoder : IDisposable
         {
             DecoderWeights weights = spec.Family switch
             {
-                "gpt2" => Gpt2Checkpoint.Load(checkpoint, spec, store),
+                "gpt2" => Gpt2Checkpoint.Load(checkpoint, spec, options?.Type, store),
                 _ => throw new NotSupportedException($"'{config}': no weight names are known for '{spec.Family}'"),
             };
             var decoder = new Decoder(
-                directory, spec, weights, store, ["config.json", .. checkpoint.Files], pool ?? WorkerPool.Shared);
+                directory,
+                spec,
+                weights,
+                store,
+                ["config.json", .. checkpoint.Files],
+                options?.Pool ?? WorkerPool.Shared);
             store = null;
             return decoder;
         }

@@ -10,7 +10,8 @@ namespace LayerSteer.Models;
 /// </summary>
 internal static partial class Gpt2Checkpoint
 {
-    public static DecoderWeights Load(Checkpoint checkpoint, ArchitectureSpec spec, WeightStore store)
+    public static DecoderWeights Load(
+        Checkpoint checkpoint, ArchitectureSpec spec, WeightType? wanted, WeightStore store)
     {
         checkpoint.StripPrefix("transformer.", "wte.weight");
         int d = spec.DModel;
@@ -30,6 +31,7 @@ internal static partial class Gpt2Checkpoint
             }
         }
 
+        WeightType type = wanted ?? LosslessType(checkpoint, spec, tied);
         var blocks = new BlockWeights[spec.NLayers];
         for (int layer = 0; layer < spec.NLayers; layer++)
         {
@@ -38,14 +40,16 @@ internal static partial class Gpt2Checkpoint
             Linear[] linears =
                 [
                     .. Linears(spec)
-                        .Select(l => ReadLinear(checkpoint, $"h.{layer}.{l.Name}", l.Inputs, l.Outputs, store)),
+                        .Select(l => ReadLinear(checkpoint, $"h.{layer}.{l.Name}", l.Inputs, l.Outputs, type, store)),
                 ];
             blocks[layer] = new BlockWeights(norm1, linears[0], linears[1], norm2, linears[2], linears[3]);
         }
 
         RefuseUnknown(checkpoint);
-        WeightMatrix packed = WeightMatrix.FromRows(store, spec.Vocabulary, d, embedding);
-        WeightMatrix unembedding = head is null ? packed : WeightMatrix.FromRows(store, spec.Vocabulary, d, head);
+        WeightMatrix packed = WeightMatrix.FromRows(store, "wte.weight", type, spec.Vocabulary, d, embedding);
+        WeightMatrix unembedding = head is null
+            ? packed
+            : WeightMatrix.FromRows(store, "lm_head.weight", type, spec.Vocabulary, d, head);
         return new DecoderWeights(packed, positions, blocks, finalNorm, unembedding);
     }
 
@@ -57,11 +61,24 @@ internal static partial class Gpt2Checkpoint
         ("mlp.c_proj", spec.DMlp, spec.DModel),
     ];
 
-    private static Linear ReadLinear(Checkpoint checkpoint, string name, int inputs, int outputs, WeightStore store)
+    /// <summary>bfloat16 if every matrix is stored so: a checkpoint has one type in memory.</summary>
+    private static WeightType LosslessType(Checkpoint checkpoint, ArchitectureSpec spec, bool tied)
+    {
+        IEnumerable<string> names = Enumerable.Range(0, spec.NLayers)
+            .SelectMany(layer => Linears(spec).Select(l => $"h.{layer}.{l.Name}.weight"))
+            .Append("wte.weight")
+            .Concat(tied ? [] : ["lm_head.weight"]);
+        return names.All(name => checkpoint.TypeOf(name) == TensorType.BF16)
+            ? WeightType.BF16
+            : WeightType.F32;
+    }
+
+    private static Linear ReadLinear(
+        Checkpoint checkpoint, string name, int inputs, int outputs, WeightType type, WeightStore store)
     {
         float[] bias = checkpoint.Vector(name + ".bias", outputs);
         ElementReader weights = checkpoint.Matrix(name + ".weight", inputs, outputs);
-        return new Linear(WeightMatrix.FromColumns(store, outputs, inputs, weights), bias);
+        return new Linear(WeightMatrix.FromColumns(store, name, type, outputs, inputs, weights), bias);
     }
 
     /// <summary>

@@ -77,10 +77,10 @@ public sealed class SentenceEncoder : IEmbeddingGenerator<string, Embedding<floa
 
     /// <summary>Loads a sentence-transformers folder.</summary>
     /// <param name="directory">The folder with <c>config.json</c>, weights and tokenizer files.</param>
-    /// <param name="pool">The threads to use; the process's pool if null.</param>
+    /// <param name="options">How to load it; the defaults if null.</param>
     /// <exception cref="InvalidDataException">A file is missing or damaged.</exception>
     /// <exception cref="NotSupportedException">The architecture, pooling or a setting is not supported.</exception>
-    public static SentenceEncoder Load(string directory, WorkerPool? pool = null)
+    public static SentenceEncoder Load(string directory, LoadOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(directory);
         BertSpec spec = BertSpec.Read(directory);
@@ -107,7 +107,7 @@ public sealed class SentenceEncoder : IEmbeddingGenerator<string, Embedding<floa
         {
             BertWeights weights = BertWeights.Load(checkpoint, spec, store);
             var encoder = new SentenceEncoder(
-                directory, spec, weights, store, tokenizer, limit, files, pool ?? WorkerPool.Shared);
+                directory, spec, weights, store, tokenizer, limit, files, options?.Pool ?? WorkerPool.Shared);
             store = null;
             return encoder;
         }

@@ -35,6 +35,29 @@ internal unsafe interface ILanes<T> where T : struct, ILanes<T>
     /// </summary>
     static abstract T AddExponent(T value, T shifted);
 
+    /// <summary>Every lane with the same 32 bits, whatever they mean.</summary>
+    static abstract T BroadcastBits(int bits);
+
+    /// <summary>Sixteen bfloat16 numbers, which are the upper halves of floats.</summary>
+    static abstract T LoadBFloat16(ushort* source);
+
+    /// <summary>32 signed bytes as lanes of two 16-bit integers, the earlier byte below.</summary>
+    static abstract T LoadBytePairs(sbyte* source);
+
+    /// <summary>
+    /// Lanes of two 16-bit integers from the low halves of the bits of <paramref name="low"/> and
+    /// <paramref name="high"/>.
+    /// </summary>
+    static abstract T JoinPairs(T low, T high);
+
+    /// <summary>
+    /// In 32-bit integers a_low·b_low + a_high·b_high + sum, where a and b are lanes of two 16-bit integers.
+    /// </summary>
+    static abstract T MultiplyAddPairs(T a, T b, T sum);
+
+    /// <summary>32-bit integers as the nearest floats.</summary>
+    static abstract T FromIntegers(T integers);
+
     /// <summary>The sum of the lanes by halving: 16 → 8 → 4 → 2 → 1, lane i with lane i + half.</summary>
     float Sum();
 
@@ -48,7 +71,8 @@ internal static unsafe class Lanes
     /// <summary>The number of virtual lanes.</summary>
     public const int Count = 16;
 
-    private const float RoundingShift = 12582912f; // 1.5 · 2^23: adding it leaves round(x) in the low mantissa bits
+    /// <summary>1.5 · 2^23: adding it leaves round(x), ties to even, in the low mantissa bits.</summary>
+    public const float RoundingShift = 12582912f;
 
     /// <summary>The number of groups of 16 that hold <paramref name="length"/> elements.</summary>
     public static int Groups(int length) => (length + Count - 1) / Count;

@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace LayerSteer.Numerics;
 
@@ -79,8 +80,61 @@ internal readonly unsafe struct Lanes128 : ILanes<Lanes128>
         (value._d.AsInt32() + (shifted._d.AsInt32() << 23)).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 BroadcastBits(int bits)
+    {
+        Vector128<float> v = Vector128.Create(bits).AsSingle();
+        return new(v, v, v, v);
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 LoadBFloat16(ushort* source)
+    {
+        (Vector128<uint> a, Vector128<uint> b) = Vector128.Widen(Vector128.Load(source));
+        (Vector128<uint> c, Vector128<uint> d) = Vector128.Widen(Vector128.Load(source + 8));
+        return new((a << 16).AsSingle(), (b << 16).AsSingle(), (c << 16).AsSingle(), (d << 16).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 LoadBytePairs(sbyte* source)
+    {
+        (Vector128<short> a, Vector128<short> b) = Vector128.Widen(Vector128.Load(source));
+        (Vector128<short> c, Vector128<short> d) = Vector128.Widen(Vector128.Load(source + 16));
+        return new(a.AsSingle(), b.AsSingle(), c.AsSingle(), d.AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 JoinPairs(Lanes128 low, Lanes128 high) => new(
+        Join(low._a.AsInt32(), high._a.AsInt32()).AsSingle(),
+        Join(low._b.AsInt32(), high._b.AsInt32()).AsSingle(),
+        Join(low._c.AsInt32(), high._c.AsInt32()).AsSingle(),
+        Join(low._d.AsInt32(), high._d.AsInt32()).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 MultiplyAddPairs(Lanes128 x, Lanes128 y, Lanes128 sum) => new(
+        (Products(x._a.AsInt32(), y._a.AsInt32()) + sum._a.AsInt32()).AsSingle(),
+        (Products(x._b.AsInt32(), y._b.AsInt32()) + sum._b.AsInt32()).AsSingle(),
+        (Products(x._c.AsInt32(), y._c.AsInt32()) + sum._c.AsInt32()).AsSingle(),
+        (Products(x._d.AsInt32(), y._d.AsInt32()) + sum._d.AsInt32()).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 FromIntegers(Lanes128 integers) => new(
+        Vector128.ConvertToSingle(integers._a.AsInt32()),
+        Vector128.ConvertToSingle(integers._b.AsInt32()),
+        Vector128.ConvertToSingle(integers._c.AsInt32()),
+        Vector128.ConvertToSingle(integers._d.AsInt32()));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public float Sum() => Halving.Sum((_a + _c) + (_b + _d));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public float Largest() => Halving.Largest(Vector128.Max(Vector128.Max(_a, _c), Vector128.Max(_b, _d)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<int> Join(Vector128<int> low, Vector128<int> high) =>
+        (low & Vector128.Create(Halving.LowHalf)) | (high << 16);
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<int> Products(Vector128<int> x, Vector128<int> y) => Sse2.IsSupported
+        ? Sse2.MultiplyAddAdjacent(x.AsInt16(), y.AsInt16())
+        : ((x << 16 >> 16) * (y << 16 >> 16)) + ((x >> 16) * (y >> 16));
 }

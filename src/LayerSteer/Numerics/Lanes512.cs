@@ -1,5 +1,6 @@
 using System.Runtime.CompilerServices;
 using System.Runtime.Intrinsics;
+using System.Runtime.Intrinsics.X86;
 
 namespace LayerSteer.Numerics;
 
@@ -44,6 +45,50 @@ internal readonly unsafe struct Lanes512 : ILanes<Lanes512>
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 AddExponent(Lanes512 value, Lanes512 shifted) =>
         new((value._a.AsInt32() + (shifted._a.AsInt32() << 23)).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 BroadcastBits(int bits) => new(Vector512.Create(bits).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 LoadBFloat16(ushort* source)
+    {
+        if (Avx512F.IsSupported)
+        {
+            return new((Avx512F.ConvertToVector512Int32(Vector256.Load(source)) << 16).AsSingle());
+        }
+
+        (Vector256<uint> low, Vector256<uint> high) = Vector256.Widen(Vector256.Load(source));
+        return new((Vector512.Create(low, high) << 16).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 LoadBytePairs(sbyte* source)
+    {
+        if (Avx512BW.IsSupported)
+        {
+            return new(Avx512BW.ConvertToVector512Int16(Vector256.Load(source)).AsSingle());
+        }
+
+        (Vector256<short> low, Vector256<short> high) = Vector256.Widen(Vector256.Load(source));
+        return new(Vector512.Create(low, high).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 JoinPairs(Lanes512 low, Lanes512 high) =>
+        new(((low._a.AsInt32() & Vector512.Create(Halving.LowHalf)) | (high._a.AsInt32() << 16)).AsSingle());
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 MultiplyAddPairs(Lanes512 a, Lanes512 b, Lanes512 sum)
+    {
+        Vector512<int> products = Avx512BW.IsSupported
+            ? Avx512BW.MultiplyAddAdjacent(a._a.AsInt16(), b._a.AsInt16())
+            : ((a._a.AsInt32() << 16 >> 16) * (b._a.AsInt32() << 16 >> 16))
+                + ((a._a.AsInt32() >> 16) * (b._a.AsInt32() >> 16));
+        return new((products + sum._a.AsInt32()).AsSingle());
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 FromIntegers(Lanes512 integers) => new(Vector512.ConvertToSingle(integers._a.AsInt32()));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public float Sum() => Halving.Sum(_a.GetLower() + _a.GetUpper());

@@ -1,5 +1,48 @@
 namespace LayerSteer.Numerics;
 
+/// <summary>Y = X·Wᵀ + b for a block of rows, with weights of any type.</summary>
+internal static class MatrixKernel
+{
+    /// <summary>Computes Y for <paramref name="rows"/> rows; an empty <paramref name="bias"/> is none.</summary>
+    public static unsafe void Run(
+        WorkerPool pool, WeightMatrix weights, ReadOnlySpan<float> bias, ReadOnlySpan<float> x, Span<float> y, int rows)
+    {
+        Shape.Require(bias.Length == 0 || bias.Length == weights.Outputs);
+        Shape.Require(x.Length >= (long)rows * weights.Inputs && y.Length >= (long)rows * weights.Outputs);
+        fixed (float* b = bias, px = x, py = y)
+        {
+            switch (weights.Type)
+            {
+                case WeightType.F32:
+                    new MatrixKernel<Float32Format>(weights, b, px, weights.Inputs, null, py, rows).Run(pool);
+                    break;
+                case WeightType.BF16:
+                    new MatrixKernel<BFloat16Format>(weights, b, px, weights.Inputs, null, py, rows).Run(pool);
+                    break;
+                default:
+                    RunInt8(pool, weights, b, x, py, rows);
+                    break;
+            }
+        }
+    }
+
+    private static unsafe void RunInt8(
+        WorkerPool pool, WeightMatrix weights, float* bias, ReadOnlySpan<float> x, float* y, int rows)
+    {
+        int words = QuantiseKernel.Words(weights.Inputs);
+        float[] rented = System.Buffers.ArrayPool<float>.Shared.Rent(rows * (words + 1));
+        Span<float> quantised = rented.AsSpan(0, rows * words);
+        Span<float> scales = rented.AsSpan(rows * words, rows);
+        QuantiseKernel.Run(pool, x, weights.Inputs, quantised, scales, rows);
+        fixed (float* pq = quantised, ps = scales)
+        {
+            new MatrixKernel<Int8Format>(weights, bias, pq, words, ps, y, rows).Run(pool);
+        }
+
+        System.Buffers.ArrayPool<float>.Shared.Return(rented);
+    }
+}
+
 /// <summary>
 /// Y = X·Wᵀ + b for a block of rows.
 /// <code>
@@ -7,52 +50,63 @@ namespace LayerSteer.Numerics;
 /// X [rows, k], W packed [n, k], b [n], Y [rows, n], row-major
 /// </code>
 /// Each output is one chain, carried through memory across blocks of k, so one row alone, a block of rows, a tail and
-/// any number of threads give the same bits. Items: panels of 16 outputs.
+/// any number of threads give the same bits. (int8 sums are exact, so they have no order.) Items: panels of 16 outputs.
 /// </summary>
-internal unsafe struct MatrixKernel : IKernel
+/// <typeparam name="TFormat">The type and layout of the weights.</typeparam>
+internal unsafe struct MatrixKernel<TFormat> : IKernel where TFormat : struct, IWeightFormat
 {
     private const int TileRows = 6;
+    private const int ShortTileRows = 4;
 
     /// <summary>
-    /// Two panels of 192 inputs are 24 KB: they stay in the first-level cache while a chunk passes by.
+    /// A block of k: 96 rows of it are 288 KB, which stay in the second-level cache while panels pass by. Measured on
+    /// Zen 3: 93 % of the peak; blocks of 128 to 384 inputs, with the panel in the first level, 88 to 91 %.
     /// </summary>
-    private const int BlockInputs = 192;
+    private const int BlockWords = 768;
 
     private const int ChunkRows = 96;
 
     private const int PanelSums = ChunkRows * Lanes.Count;
 
-    private readonly float* _panels;
+    private readonly byte* _panels;
+    private readonly long _panelBytes;
+    private readonly float* _scales;
     private readonly int _outputs;
-    private readonly int _inputs;
+    private readonly int _words;
     private readonly float* _bias;
     private readonly float* _x;
+    private readonly int _stride;
+    private readonly float* _xScales;
     private readonly float* _y;
     private readonly int _rows;
+    private readonly long _work;
 
-    private MatrixKernel(WeightMatrix weights, float* bias, float* x, float* y, int rows)
+    /// <summary>Makes the kernel ready.</summary>
+    /// <param name="weights">W.</param>
+    /// <param name="bias">b, or null.</param>
+    /// <param name="x">X in the form that the format reads.</param>
+    /// <param name="stride">The 32-bit words from one row of X to the next.</param>
+    /// <param name="xScales">The scale of each row of X, or null.</param>
+    /// <param name="y">Receives Y.</param>
+    /// <param name="rows">The number of rows.</param>
+    public MatrixKernel(
+        WeightMatrix weights, float* bias, float* x, int stride, float* xScales, float* y, int rows)
     {
         _panels = weights.Panels;
+        _panelBytes = weights.PanelBytes;
+        _scales = weights.Scales;
         _outputs = weights.Outputs;
-        _inputs = weights.Inputs;
+        _words = TFormat.HasSecond ? weights.Inputs : weights.Steps;
         _bias = bias;
         _x = x;
+        _stride = stride;
+        _xScales = xScales;
         _y = y;
         _rows = rows;
+        _work = (long)rows * weights.Outputs * weights.Inputs;
     }
 
-    /// <summary>Computes Y for <paramref name="rows"/> rows; an empty <paramref name="bias"/> is none.</summary>
-    public static void Run(
-        WorkerPool pool, WeightMatrix weights, ReadOnlySpan<float> bias, ReadOnlySpan<float> x, Span<float> y, int rows)
-    {
-        Shape.Require(bias.Length == 0 || bias.Length == weights.Outputs);
-        Shape.Require(x.Length >= (long)rows * weights.Inputs && y.Length >= (long)rows * weights.Outputs);
-        fixed (float* b = bias, px = x, py = y)
-        {
-            var kernel = new MatrixKernel(weights, b, px, py, rows);
-            pool.Run(ref kernel, weights.PanelCount, (long)rows * weights.Outputs * weights.Inputs);
-        }
-    }
+    public void Run(WorkerPool pool) => pool.Run(ref this, (_outputs + Lanes.Count - 1) / Lanes.Count, _work);
 
     public readonly void Run<T>(int begin, int end) where T : struct, ILanes<T>
     {
@@ -69,35 +123,57 @@ internal unsafe struct MatrixKernel : IKernel
     /// <summary>One row: two panels at a time, since one chain alone waits for itself.</summary>
     private readonly void RunRow<T>(int begin, int end) where T : struct, ILanes<T>
     {
-        long panelSize = (long)_inputs * Lanes.Count;
         int panel = begin;
         for (; panel + 2 <= end; panel += 2)
         {
-            float* w0 = _panels + (panel * panelSize);
-            float* w1 = w0 + panelSize;
-            T c0 = T.Broadcast(0f);
-            T c1 = T.Broadcast(0f);
-            for (nint k = 0; k < _inputs; k++)
+            byte* w = _panels + (panel * _panelBytes);
+            byte* u = w + _panelBytes;
+            T c = T.Broadcast(0f);
+            T d = T.Broadcast(0f);
+            nint k = 0;
+            for (nint stop = _words / TFormat.StepWords * TFormat.StepWords; k < stop; k += TFormat.StepWords)
             {
-                T x = T.Broadcast(_x[k]);
-                c0 = T.Fma(T.Load(w0), x, c0);
-                c1 = T.Fma(T.Load(w1), x, c1);
-                w0 += Lanes.Count;
-                w1 += Lanes.Count;
+                c = TFormat.MultiplyAdd(TFormat.First<T>(w), _x + k, c);
+                d = TFormat.MultiplyAdd(TFormat.First<T>(u), _x + k, d);
+                if (TFormat.HasSecond)
+                {
+                    c = TFormat.MultiplyAdd(TFormat.Second<T>(w), _x + k + 1, c);
+                    d = TFormat.MultiplyAdd(TFormat.Second<T>(u), _x + k + 1, d);
+                }
+
+                w += TFormat.StepBytes;
+                u += TFormat.StepBytes;
             }
 
-            Finish(c0, panel, 0);
-            Finish(c1, panel + 1, 0);
+            if (k < _words)
+            {
+                c = TFormat.MultiplyAdd(TFormat.First<T>(w), _x + k, c);
+                d = TFormat.MultiplyAdd(TFormat.First<T>(u), _x + k, d);
+            }
+
+            Finish(c, panel, 0);
+            Finish(d, panel + 1, 0);
         }
 
         if (panel < end)
         {
-            float* w = _panels + (panel * panelSize);
+            byte* w = _panels + (panel * _panelBytes);
             T c = T.Broadcast(0f);
-            for (nint k = 0; k < _inputs; k++)
+            nint k = 0;
+            for (nint stop = _words / TFormat.StepWords * TFormat.StepWords; k < stop; k += TFormat.StepWords)
             {
-                c = T.Fma(T.Load(w), T.Broadcast(_x[k]), c);
-                w += Lanes.Count;
+                c = TFormat.MultiplyAdd(TFormat.First<T>(w), _x + k, c);
+                if (TFormat.HasSecond)
+                {
+                    c = TFormat.MultiplyAdd(TFormat.Second<T>(w), _x + k + 1, c);
+                }
+
+                w += TFormat.StepBytes;
+            }
+
+            if (k < _words)
+            {
+                c = TFormat.MultiplyAdd(TFormat.First<T>(w), _x + k, c);
             }
 
             Finish(c, panel, 0);
@@ -105,8 +181,7 @@ internal unsafe struct MatrixKernel : IKernel
     }
 
     /// <summary>
-    /// Several rows: tiles of six rows by one panel, or by two where a register holds a whole panel. Measured on Zen 3
-    /// (256 bits), one core: 86 % of the peak of fused multiply-adds for 96 to 256 rows, in blocks of 192 or 256 alike.
+    /// Several rows: tiles of six rows by one panel, or by two where a register holds a whole panel.
     /// </summary>
     private readonly void RunRows<T>(int begin, int end) where T : struct, ILanes<T>
     {
@@ -120,32 +195,44 @@ internal unsafe struct MatrixKernel : IKernel
         }
     }
 
+    /// <summary>Rows of the next tile when so many are left: as few as can be are computed for nothing.</summary>
+    private static int HeightOf(int rows) => rows is <= ShortTileRows or 7 or 8 ? ShortTileRows : TileRows;
+
     private readonly void RunChunk<T>(int panel, int panels, int firstRow, int rows, float* sums)
         where T : struct, ILanes<T>
     {
-        long panelSize = (long)_inputs * Lanes.Count;
-        float* w = _panels + (panel * panelSize);
-        float* x = _x + ((long)firstRow * _inputs);
-        for (int k = 0; k < _inputs; k += BlockInputs)
+        byte* w = _panels + (panel * _panelBytes);
+        float* x = _x + ((long)firstRow * _stride);
+        for (int k = 0; k < _words; k += BlockWords)
         {
-            int count = Math.Min(BlockInputs, _inputs - k);
-            for (int row = 0; row < rows; row += TileRows)
+            int count = Math.Min(BlockWords, _words - k);
+            int height;
+            for (int row = 0; row < rows; row += height)
             {
-                float* tileX = x + ((long)row * _inputs) + k;
+                height = HeightOf(rows - row);
+                float* tileX = x + ((long)row * _stride) + k;
                 float* tileSums = sums + (row * Lanes.Count);
-                if (panels == 2 && typeof(T) == typeof(Lanes512))
+                if (height == TileRows && panels == 2 && typeof(T) == typeof(Lanes512))
                 {
-                    WideTile<T>(w, w + panelSize, tileX, rows - row, tileSums, count, k == 0);
+                    WideTile<T>(w, w + _panelBytes, tileX, rows - row, tileSums, count, k == 0);
                     continue;
                 }
 
                 for (int p = 0; p < panels; p++)
                 {
-                    Tile<T>(w + (p * panelSize), tileX, rows - row, tileSums + (p * PanelSums), count, k == 0);
+                    byte* tileW = w + (p * _panelBytes);
+                    if (height == TileRows)
+                    {
+                        Tile<T>(tileW, tileX, rows - row, tileSums + (p * PanelSums), count, k == 0);
+                    }
+                    else
+                    {
+                        ShortTile<T>(tileW, tileX, rows - row, tileSums + (p * PanelSums), count, k == 0);
+                    }
                 }
             }
 
-            w += (long)count * Lanes.Count;
+            w += BlockWords / TFormat.StepWords * TFormat.StepBytes;
         }
 
         for (int p = 0; p < panels; p++)
@@ -161,30 +248,53 @@ internal unsafe struct MatrixKernel : IKernel
     /// Six rows by 16 outputs: twelve 256-bit sums, the most that sixteen registers hold. Where fewer rows are left,
     /// the last one stands in for those missing, and nobody reads their sums.
     /// </summary>
-    private readonly void Tile<T>(float* w, float* x0, int rows, float* sums, int count, bool first)
+    private readonly void Tile<T>(byte* w, float* x0, int rows, float* sums, int count, bool first)
         where T : struct, ILanes<T>
     {
-        float* x1 = rows > 1 ? x0 + _inputs : x0;
-        float* x2 = rows > 2 ? x1 + _inputs : x1;
-        float* x3 = rows > 3 ? x2 + _inputs : x2;
-        float* x4 = rows > 4 ? x3 + _inputs : x3;
-        float* x5 = rows > 5 ? x4 + _inputs : x4;
+        float* x1 = rows > 1 ? x0 + _stride : x0;
+        float* x2 = rows > 2 ? x1 + _stride : x1;
+        float* x3 = rows > 3 ? x2 + _stride : x2;
+        float* x4 = rows > 4 ? x3 + _stride : x3;
+        float* x5 = rows > 5 ? x4 + _stride : x4;
         T c0 = first ? T.Broadcast(0f) : T.Load(sums);
         T c1 = first ? T.Broadcast(0f) : T.Load(sums + 16);
         T c2 = first ? T.Broadcast(0f) : T.Load(sums + 32);
         T c3 = first ? T.Broadcast(0f) : T.Load(sums + 48);
         T c4 = first ? T.Broadcast(0f) : T.Load(sums + 64);
         T c5 = first ? T.Broadcast(0f) : T.Load(sums + 80);
-        for (nint k = 0; k < count; k++)
+        nint k = 0;
+        for (nint end = count / TFormat.StepWords * TFormat.StepWords; k < end; k += TFormat.StepWords)
         {
-            T v = T.Load(w);
-            w += Lanes.Count;
-            c0 = T.Fma(v, T.Broadcast(x0[k]), c0);
-            c1 = T.Fma(v, T.Broadcast(x1[k]), c1);
-            c2 = T.Fma(v, T.Broadcast(x2[k]), c2);
-            c3 = T.Fma(v, T.Broadcast(x3[k]), c3);
-            c4 = T.Fma(v, T.Broadcast(x4[k]), c4);
-            c5 = T.Fma(v, T.Broadcast(x5[k]), c5);
+            T v = TFormat.First<T>(w);
+            c0 = TFormat.MultiplyAdd(v, x0 + k, c0);
+            c1 = TFormat.MultiplyAdd(v, x1 + k, c1);
+            c2 = TFormat.MultiplyAdd(v, x2 + k, c2);
+            c3 = TFormat.MultiplyAdd(v, x3 + k, c3);
+            c4 = TFormat.MultiplyAdd(v, x4 + k, c4);
+            c5 = TFormat.MultiplyAdd(v, x5 + k, c5);
+            if (TFormat.HasSecond)
+            {
+                v = TFormat.Second<T>(w);
+                c0 = TFormat.MultiplyAdd(v, x0 + k + 1, c0);
+                c1 = TFormat.MultiplyAdd(v, x1 + k + 1, c1);
+                c2 = TFormat.MultiplyAdd(v, x2 + k + 1, c2);
+                c3 = TFormat.MultiplyAdd(v, x3 + k + 1, c3);
+                c4 = TFormat.MultiplyAdd(v, x4 + k + 1, c4);
+                c5 = TFormat.MultiplyAdd(v, x5 + k + 1, c5);
+            }
+
+            w += TFormat.StepBytes;
+        }
+
+        if (k < count)
+        {
+            T v = TFormat.First<T>(w);
+            c0 = TFormat.MultiplyAdd(v, x0 + k, c0);
+            c1 = TFormat.MultiplyAdd(v, x1 + k, c1);
+            c2 = TFormat.MultiplyAdd(v, x2 + k, c2);
+            c3 = TFormat.MultiplyAdd(v, x3 + k, c3);
+            c4 = TFormat.MultiplyAdd(v, x4 + k, c4);
+            c5 = TFormat.MultiplyAdd(v, x5 + k, c5);
         }
 
         c0.Store(sums);
@@ -195,18 +305,64 @@ internal unsafe struct MatrixKernel : IKernel
         c5.Store(sums + 80);
     }
 
+    /// <summary>Four rows by 16 outputs, for what six leave over: eight 256-bit sums keep both units busy.</summary>
+    private readonly void ShortTile<T>(byte* w, float* x0, int rows, float* sums, int count, bool first)
+        where T : struct, ILanes<T>
+    {
+        float* x1 = rows > 1 ? x0 + _stride : x0;
+        float* x2 = rows > 2 ? x1 + _stride : x1;
+        float* x3 = rows > 3 ? x2 + _stride : x2;
+        T c0 = first ? T.Broadcast(0f) : T.Load(sums);
+        T c1 = first ? T.Broadcast(0f) : T.Load(sums + 16);
+        T c2 = first ? T.Broadcast(0f) : T.Load(sums + 32);
+        T c3 = first ? T.Broadcast(0f) : T.Load(sums + 48);
+        nint k = 0;
+        for (nint end = count / TFormat.StepWords * TFormat.StepWords; k < end; k += TFormat.StepWords)
+        {
+            T v = TFormat.First<T>(w);
+            c0 = TFormat.MultiplyAdd(v, x0 + k, c0);
+            c1 = TFormat.MultiplyAdd(v, x1 + k, c1);
+            c2 = TFormat.MultiplyAdd(v, x2 + k, c2);
+            c3 = TFormat.MultiplyAdd(v, x3 + k, c3);
+            if (TFormat.HasSecond)
+            {
+                v = TFormat.Second<T>(w);
+                c0 = TFormat.MultiplyAdd(v, x0 + k + 1, c0);
+                c1 = TFormat.MultiplyAdd(v, x1 + k + 1, c1);
+                c2 = TFormat.MultiplyAdd(v, x2 + k + 1, c2);
+                c3 = TFormat.MultiplyAdd(v, x3 + k + 1, c3);
+            }
+
+            w += TFormat.StepBytes;
+        }
+
+        if (k < count)
+        {
+            T v = TFormat.First<T>(w);
+            c0 = TFormat.MultiplyAdd(v, x0 + k, c0);
+            c1 = TFormat.MultiplyAdd(v, x1 + k, c1);
+            c2 = TFormat.MultiplyAdd(v, x2 + k, c2);
+            c3 = TFormat.MultiplyAdd(v, x3 + k, c3);
+        }
+
+        c0.Store(sums);
+        c1.Store(sums + 16);
+        c2.Store(sums + 32);
+        c3.Store(sums + 48);
+    }
+
     /// <summary>
     /// Six rows by 32 outputs where a panel is one register: twelve sums, for six alone would wait for themselves (two
     /// units, four cycles each), and each input is loaded once for both panels.
     /// </summary>
-    private readonly void WideTile<T>(float* w, float* u, float* x0, int rows, float* sums, int count, bool first)
+    private readonly void WideTile<T>(byte* w, byte* u, float* x0, int rows, float* sums, int count, bool first)
         where T : struct, ILanes<T>
     {
-        float* x1 = rows > 1 ? x0 + _inputs : x0;
-        float* x2 = rows > 2 ? x1 + _inputs : x1;
-        float* x3 = rows > 3 ? x2 + _inputs : x2;
-        float* x4 = rows > 4 ? x3 + _inputs : x3;
-        float* x5 = rows > 5 ? x4 + _inputs : x4;
+        float* x1 = rows > 1 ? x0 + _stride : x0;
+        float* x2 = rows > 2 ? x1 + _stride : x1;
+        float* x3 = rows > 3 ? x2 + _stride : x2;
+        float* x4 = rows > 4 ? x3 + _stride : x3;
+        float* x5 = rows > 5 ? x4 + _stride : x4;
         float* more = sums + PanelSums;
         T c0 = first ? T.Broadcast(0f) : T.Load(sums);
         T c1 = first ? T.Broadcast(0f) : T.Load(sums + 16);
@@ -220,28 +376,61 @@ internal unsafe struct MatrixKernel : IKernel
         T d3 = first ? T.Broadcast(0f) : T.Load(more + 48);
         T d4 = first ? T.Broadcast(0f) : T.Load(more + 64);
         T d5 = first ? T.Broadcast(0f) : T.Load(more + 80);
-        for (nint k = 0; k < count; k++)
+        nint k = 0;
+        for (nint end = count / TFormat.StepWords * TFormat.StepWords; k < end; k += TFormat.StepWords)
         {
-            T v = T.Load(w + (k * Lanes.Count));
-            T t = T.Load(u + (k * Lanes.Count));
-            T x = T.Broadcast(x0[k]);
-            c0 = T.Fma(v, x, c0);
-            d0 = T.Fma(t, x, d0);
-            x = T.Broadcast(x1[k]);
-            c1 = T.Fma(v, x, c1);
-            d1 = T.Fma(t, x, d1);
-            x = T.Broadcast(x2[k]);
-            c2 = T.Fma(v, x, c2);
-            d2 = T.Fma(t, x, d2);
-            x = T.Broadcast(x3[k]);
-            c3 = T.Fma(v, x, c3);
-            d3 = T.Fma(t, x, d3);
-            x = T.Broadcast(x4[k]);
-            c4 = T.Fma(v, x, c4);
-            d4 = T.Fma(t, x, d4);
-            x = T.Broadcast(x5[k]);
-            c5 = T.Fma(v, x, c5);
-            d5 = T.Fma(t, x, d5);
+            T v = TFormat.First<T>(w);
+            T t = TFormat.First<T>(u);
+            c0 = TFormat.MultiplyAdd(v, x0 + k, c0);
+            d0 = TFormat.MultiplyAdd(t, x0 + k, d0);
+            c1 = TFormat.MultiplyAdd(v, x1 + k, c1);
+            d1 = TFormat.MultiplyAdd(t, x1 + k, d1);
+            c2 = TFormat.MultiplyAdd(v, x2 + k, c2);
+            d2 = TFormat.MultiplyAdd(t, x2 + k, d2);
+            c3 = TFormat.MultiplyAdd(v, x3 + k, c3);
+            d3 = TFormat.MultiplyAdd(t, x3 + k, d3);
+            c4 = TFormat.MultiplyAdd(v, x4 + k, c4);
+            d4 = TFormat.MultiplyAdd(t, x4 + k, d4);
+            c5 = TFormat.MultiplyAdd(v, x5 + k, c5);
+            d5 = TFormat.MultiplyAdd(t, x5 + k, d5);
+            if (TFormat.HasSecond)
+            {
+                v = TFormat.Second<T>(w);
+                t = TFormat.Second<T>(u);
+                c0 = TFormat.MultiplyAdd(v, x0 + k + 1, c0);
+                d0 = TFormat.MultiplyAdd(t, x0 + k + 1, d0);
+                c1 = TFormat.MultiplyAdd(v, x1 + k + 1, c1);
+                d1 = TFormat.MultiplyAdd(t, x1 + k + 1, d1);
+                c2 = TFormat.MultiplyAdd(v, x2 + k + 1, c2);
+                d2 = TFormat.MultiplyAdd(t, x2 + k + 1, d2);
+                c3 = TFormat.MultiplyAdd(v, x3 + k + 1, c3);
+                d3 = TFormat.MultiplyAdd(t, x3 + k + 1, d3);
+                c4 = TFormat.MultiplyAdd(v, x4 + k + 1, c4);
+                d4 = TFormat.MultiplyAdd(t, x4 + k + 1, d4);
+                c5 = TFormat.MultiplyAdd(v, x5 + k + 1, c5);
+                d5 = TFormat.MultiplyAdd(t, x5 + k + 1, d5);
+            }
+
+            w += TFormat.StepBytes;
+            u += TFormat.StepBytes;
+        }
+
+        if (k < count)
+        {
+            T v = TFormat.First<T>(w);
+            T t = TFormat.First<T>(u);
+            c0 = TFormat.MultiplyAdd(v, x0 + k, c0);
+            d0 = TFormat.MultiplyAdd(t, x0 + k, d0);
+            c1 = TFormat.MultiplyAdd(v, x1 + k, c1);
+            d1 = TFormat.MultiplyAdd(t, x1 + k, d1);
+            c2 = TFormat.MultiplyAdd(v, x2 + k, c2);
+            d2 = TFormat.MultiplyAdd(t, x2 + k, d2);
+            c3 = TFormat.MultiplyAdd(v, x3 + k, c3);
+            d3 = TFormat.MultiplyAdd(t, x3 + k, d3);
+            c4 = TFormat.MultiplyAdd(v, x4 + k, c4);
+            d4 = TFormat.MultiplyAdd(t, x4 + k, d4);
+            c5 = TFormat.MultiplyAdd(v, x5 + k, c5);
+            d5 = TFormat.MultiplyAdd(t, x5 + k, d5);
         }
 
         c0.Store(sums);
@@ -258,12 +447,13 @@ internal unsafe struct MatrixKernel : IKernel
         d5.Store(more + 80);
     }
 
-    /// <summary>Adds the bias and writes the outputs that exist.</summary>
+    /// <summary>Scales the sums, adds the bias and writes the outputs that exist.</summary>
     private readonly void Finish<T>(T sums, int panel, int row) where T : struct, ILanes<T>
     {
         int first = panel * Lanes.Count;
         int count = Math.Min(Lanes.Count, _outputs - first);
         float* y = _y + ((long)row * _outputs) + first;
+        sums = TFormat.Result(sums, _scales + first, _xScales is null ? 1f : _xScales[row]);
         if (count == Lanes.Count)
         {
             if (_bias is not null)

@@ -64,6 +64,45 @@ internal unsafe struct ScalarLanes : ILanes<ScalarLanes>
 
     public static ScalarLanes AddExponent(ScalarLanes value, ScalarLanes shifted) => Each(value, shifted, &AddExponent);
 
+    public static ScalarLanes BroadcastBits(int bits) => Broadcast(BitConverter.Int32BitsToSingle(bits));
+
+    public static ScalarLanes LoadBFloat16(ushort* source)
+    {
+        ScalarLanes result = default;
+        for (int i = 0; i < Lanes.Count; i++)
+        {
+            result._lane[i] = BitConverter.Int32BitsToSingle(source[i] << 16);
+        }
+
+        return result;
+    }
+
+    public static ScalarLanes LoadBytePairs(sbyte* source)
+    {
+        ScalarLanes result = default;
+        for (int i = 0; i < Lanes.Count; i++)
+        {
+            result._lane[i] = BitConverter.Int32BitsToSingle(Join(source[2 * i], source[(2 * i) + 1]));
+        }
+
+        return result;
+    }
+
+    public static ScalarLanes JoinPairs(ScalarLanes low, ScalarLanes high) => EachBits(low, high, &Join);
+
+    public static ScalarLanes MultiplyAddPairs(ScalarLanes a, ScalarLanes b, ScalarLanes sum) =>
+        EachBits(EachBits(a, b, &Products), sum, &AddIntegers);
+
+    public static ScalarLanes FromIntegers(ScalarLanes integers)
+    {
+        for (int i = 0; i < Lanes.Count; i++)
+        {
+            integers._lane[i] = BitConverter.SingleToInt32Bits(integers._lane[i]);
+        }
+
+        return integers;
+    }
+
     public readonly float Sum()
     {
         Sixteen sums = _lane;
@@ -99,6 +138,17 @@ internal unsafe struct ScalarLanes : ILanes<ScalarLanes>
         return a;
     }
 
+    private static ScalarLanes EachBits(ScalarLanes a, ScalarLanes b, delegate*<int, int, int> operation)
+    {
+        for (int i = 0; i < Lanes.Count; i++)
+        {
+            a._lane[i] = BitConverter.Int32BitsToSingle(operation(
+                BitConverter.SingleToInt32Bits(a._lane[i]), BitConverter.SingleToInt32Bits(b._lane[i])));
+        }
+
+        return a;
+    }
+
     private static float Add(float a, float b) => a + b;
 
     private static float Subtract(float a, float b) => a - b;
@@ -109,6 +159,12 @@ internal unsafe struct ScalarLanes : ILanes<ScalarLanes>
 
     private static float AddExponent(float value, float shifted) => BitConverter.Int32BitsToSingle(
         BitConverter.SingleToInt32Bits(value) + (BitConverter.SingleToInt32Bits(shifted) << 23));
+
+    private static int Join(int low, int high) => (low & Halving.LowHalf) | (high << 16);
+
+    private static int Products(int a, int b) => ((short)a * (short)b) + ((a >> 16) * (b >> 16));
+
+    private static int AddIntegers(int a, int b) => a + b;
 
     [InlineArray(Lanes.Count)]
     private struct Sixteen

@@ -1,5 +1,6 @@
 using LayerSteer.Autoencoders;
 using LayerSteer.Formats;
+using LayerSteer.Models;
 using LayerSteer.Numerics;
 using LayerSteer.Tests.Formats;
 using LayerSteer.Tests.Models;
@@ -59,7 +60,7 @@ internal sealed class TinyAutoencoder : IDisposable
     public SparseAutoencoder Load(WorkerPool? pool = null)
     {
         Write("autoencoder.safetensors");
-        return OpenAiAutoencoder.Load(Path, pool);
+        return OpenAiAutoencoder.Load(Path, new LoadOptions { Pool = pool });
     }
 
     public void Write(string name)

@@ -91,7 +91,7 @@ public sealed class GeneratorTests : IDisposable
     public void Any_number_of_threads_gives_the_same_ids(int threads)
     {
         using var pool = new WorkerPool(threads);
-        using Decoder decoder = Decoder.Load(_tiny.Path, pool);
+        using Decoder decoder = Decoder.Load(_tiny.Path, new LoadOptions { Pool = pool });
         using SparseAutoencoder sae = TinyAutoencoder.Create(SaeActivationKind.TopK, pool);
         using var shared = new Generator(_decoder, _tokenizer, Plan(_decoder, _sae));
         using var own = new Generator(decoder, _tokenizer, Plan(decoder, sae));

@@ -62,8 +62,8 @@ public sealed class DecoderEquivalenceTests : IDisposable
         int[] ids = TinyModel.Ids(4, TinyModel.Context);
         using var one = new WorkerPool(1);
         using var many = new WorkerPool(threads);
-        using Decoder alone = Decoder.Load(_tiny.Path, one);
-        using Decoder shared = Decoder.Load(_tiny.Path, many);
+        using Decoder alone = Decoder.Load(_tiny.Path, new LoadOptions { Pool = one });
+        using Decoder shared = Decoder.Load(_tiny.Path, new LoadOptions { Pool = many });
         Bits.Same(Passes.Logits(alone, ids), Passes.Logits(shared, ids), "in one block");
         int[] single = [.. Enumerable.Repeat(1, ids.Length)];
         Bits.Same(Passes.Logits(alone, ids), Passes.Logits(shared, ids, blocks: single), "token by token");
@@ -78,7 +78,7 @@ public sealed class DecoderEquivalenceTests : IDisposable
     {
         int[] ids = TinyModel.Ids(5, 20);
         using var pool = new WorkerPool(1, vectorBits);
-        using Decoder decoder = Decoder.Load(_tiny.Path, pool);
+        using Decoder decoder = Decoder.Load(_tiny.Path, new LoadOptions { Pool = pool });
         Bits.Same(Passes.Logits(_decoder, ids), Passes.Logits(decoder, ids), $"{vectorBits} bits");
     }
 

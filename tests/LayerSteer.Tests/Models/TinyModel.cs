@@ -104,7 +104,7 @@ internal sealed class TinyModel : IDisposable
             WriteTensors("model.safetensors", Tensors.Keys);
         }
 
-        return Decoder.Load(Path, pool);
+        return Decoder.Load(Path, new LoadOptions { Pool = pool });
     }
 
     public TextTokenizer LoadTokenizer()

@@ -59,8 +59,22 @@ public unsafe class LanesTests
                 T.Fma(a, b, c), a + b, a - b, a * b, a / T.Max(b, T.Broadcast(0.5f)), T.Max(a, b), T.Min(a, b),
                 T.AddExponent(T.Broadcast(1.25f), three), Lanes.KeepFirst(a, 5), Lanes.LoadFirst<T>(pa, 11),
             ];
-            return [.. results.SelectMany(Lane), a.Sum(), b.Sum(), c.Sum(), a.Largest(), c.Largest()];
+            T[] integers = IntegerOperations<T>(pa, pb);
+            return [.. results.SelectMany(Lane), .. integers.SelectMany(Lane), a.Sum(), b.Sum(), c.Sum(), a.Largest(), c.Largest()];
         }
+    }
+
+    private static T[] IntegerOperations<T>(float* pa, float* pb) where T : struct, ILanes<T>
+    {
+        T bytes = T.LoadBytePairs((sbyte*)pa);
+        T others = T.LoadBytePairs((sbyte*)pb + 32);
+        T joined = T.JoinPairs(T.Load(pa), T.Load(pb));
+        T sums = T.MultiplyAddPairs(bytes, joined, T.BroadcastBits(-5));
+        return
+        [
+            T.LoadBFloat16((ushort*)pa), T.FromIntegers(bytes), T.FromIntegers(joined), T.FromIntegers(sums),
+            T.FromIntegers(T.MultiplyAddPairs(others, bytes, sums)), T.FromIntegers(T.BroadcastBits(int.MinValue)),
+        ];
     }
 
     private static float[] Lane<T>(T value) where T : struct, ILanes<T>

@@ -34,8 +34,8 @@ public unsafe class NativeBufferTests
     public void A_store_frees_what_it_gave()
     {
         var store = new WeightStore();
-        NativeBuffer first = store.Allocate(3);
-        NativeBuffer second = store.Allocate(4);
+        NativeBuffer first = store.Take("a", 3, _ => { });
+        NativeBuffer second = store.Take("b", 4, _ => { });
         store.Dispose();
         Assert.True(first.IsClosed);
         Assert.True(second.IsClosed);

@@ -82,7 +82,7 @@ public sealed class SteeringEquivalenceTests : IDisposable
         using var three = new WorkerPool(3);
         foreach (WorkerPool pool in Bits.Pools.Append(two).Append(three))
         {
-            using Decoder decoder = Decoder.Load(_tiny.Path, pool);
+            using Decoder decoder = Decoder.Load(_tiny.Path, new LoadOptions { Pool = pool });
             using SparseAutoencoder sae = TinyAutoencoder.Create(kind, pool);
             SteeringPlan plan = Plan(decoder, sae, new SteeringOptions { Method = method, Mode = mode });
             float[] logits = Logits(decoder, plan, ids, [ids.Length]);
