@@ -8,6 +8,7 @@ using LayerSteer.Tests.Autoencoders;
 using LayerSteer.Tests.Models;
 using LayerSteer.Tests.Steering;
 using LayerSteer.Text;
+using LayerSteer.Topics;
 using Xunit;
 using Decoder = LayerSteer.Models.Decoder;
 
@@ -63,6 +64,61 @@ public sealed class GeneratorTests : IDisposable
         ];
         IReadOnlyList<GenerationResult> together = generator.Generate(many, null, Cancellation);
         foreach (int i in new[] { 0, 3, 200, many.Length - 1 })
+        {
+            AssertSame(generator.Generate(many[i], null, Cancellation), together[i]);
+        }
+    }
+
+    [Theory]
+    [InlineData("the")]
+    [InlineData("a prompt that takes more rows than a pass has")]
+    public void Requests_of_one_prompt_with_plans_of_their_own_give_what_each_gives_alone(string prompt)
+    {
+        using var generator = new Generator(_decoder, _tokenizer);
+        var request = new GenerationRequest { Prompt = prompt, MaxNewTokens = 6, Sampling = Softmax(3) };
+        var other = new GenerationRequest { Prompt = "another", MaxNewTokens = 8 };
+        SteeringPlan?[] plans =
+        [
+            null,
+            Plan(_decoder, _sae, strength: 0f),
+            .. Enum.GetValues<SteeringMethod>().SelectMany(method => Enumerable.Range(1, TinyModel.Layers - 1).Select(
+                layer => Plan(HookPoint.ResidualPost(layer), new SteeringOptions { Method = method }))),
+            Plan(HookPoint.ResidualPost(1), new SteeringOptions { Mode = SteeringMode.Seed }),
+            Plan(new HookPoint(HookKind.MlpOut, 2), new SteeringOptions()),
+        ];
+        GenerationRequest[] requests =
+        [
+            .. plans.Select(plan => request with { Plan = plan }),
+            other with { Plan = plans[^1] },
+            request with { Plan = plans[^2], Sampling = Softmax(4) },
+            other,
+        ];
+        IReadOnlyList<GenerationResult> together = generator.Generate(requests, null, Cancellation);
+        for (int i = 0; i < requests.Length; i++)
+        {
+            AssertSame(generator.Generate(requests[i], null, Cancellation), together[i]);
+            Assert.Equal(requests.Length, together[i].BatchSize);
+            Assert.Equal(together[requests[i].Prompt == prompt ? 0 : ^1].PrefillTime, together[i].PrefillTime);
+        }
+
+        AssertSame(generator.Generate(request, null, Cancellation), together[1]);
+        Assert.Contains(together.Take(plans.Length), result => !result.Ids.SequenceEqual(together[0].Ids));
+    }
+
+    [Fact]
+    public void More_requests_of_one_prompt_than_a_pass_has_rows_give_what_each_gives_alone()
+    {
+        using var generator = new Generator(_decoder, _tokenizer);
+        SteeringPlan plan = Plan(_decoder, _sae);
+        GenerationRequest[] many =
+        [
+            .. Enumerable.Range(0, DecoderRun.DefaultRows + 3).Select(i => new GenerationRequest
+            {
+                Prompt = "the", Plan = i % 3 == 0 ? null : plan, MaxNewTokens = 2, Sampling = Softmax((ulong)i),
+            }),
+        ];
+        IReadOnlyList<GenerationResult> together = generator.Generate(many, null, Cancellation);
+        foreach (int i in new[] { 0, 1, 200, DecoderRun.DefaultRows - 1, many.Length - 2, many.Length - 1 })
         {
             AssertSame(generator.Generate(many[i], null, Cancellation), together[i]);
         }
@@ -242,6 +298,12 @@ public sealed class GeneratorTests : IDisposable
         Assert.Equal(
             "top-p is 7, expected a number above 0 and at most 1",
             Refusal(new() { Prompt = "a", Sampling = new() { TopP = 7 } }));
+        using var model = new TinyModel();
+        model.Config["n_positions"] = 40;
+        model.Tensors["wpe.weight"] = ([40, TinyModel.DModel], new float[40 * TinyModel.DModel]);
+        using Decoder shorter = model.Load();
+        Assert.Equal(
+            "the plan was made for another model", Refusal(new() { Prompt = "a", Plan = Plan(shorter, _sae) }));
         Assert.Throws<ArgumentOutOfRangeException>(
             () => generator.Generate(new GenerationRequest { Prompt = "a", MaxNewTokens = 0 }, null, Cancellation));
         Assert.Single(
@@ -288,6 +350,12 @@ public sealed class GeneratorTests : IDisposable
         return new SteeringPlan(decoder.Spec, options, [edit], [TinyModel.Eos]);
     }
 
+    private SteeringPlan Plan(HookPoint point, SteeringOptions options) => new(
+        _decoder.Spec,
+        options,
+        [new LayerEdit(point, _sae, LayerEditTests.RandomScores(), options)],
+        [TinyModel.Eos]);
+
     private static TinyModel Scripted(string text, bool end) => Scripted(Encoding.UTF8.GetBytes(text), end);
 
     /// <summary>A model that continues BOS and a prompt of one token with these bytes, and then EOS.</summary>
@@ -310,5 +378,8 @@ public sealed class GeneratorTests : IDisposable
         Assert.Equal(expected.Ids, actual.Ids);
         Assert.Equal(expected.Text, actual.Text);
         Assert.Equal(expected.StopReason, actual.StopReason);
+        Assert.Equal(expected.Edits.Edits, actual.Edits.Edits);
+        Assert.Equal(expected.Edits.MeanRelativeChange, actual.Edits.MeanRelativeChange);
+        Assert.Equal(expected.Edits.UnsupportedShare, actual.Edits.UnsupportedShare);
     }
 }

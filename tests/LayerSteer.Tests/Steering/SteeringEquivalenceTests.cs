@@ -158,6 +158,26 @@ public sealed class SteeringEquivalenceTests : IDisposable
         }
     }
 
+    [Fact]
+    public void A_step_of_a_mixed_batch_in_steady_state_allocates_nothing()
+    {
+        using SparseAutoencoder sae = TinyAutoencoder.Create(SaeActivationKind.TopK);
+        SteeringPlan?[] plans =
+        [
+            null,
+            Plan(_decoder, sae, new SteeringOptions { Strength = 0f }),
+            .. Enum.GetValues<SteeringMethod>().Select(
+                method => Plan(_decoder, sae, new SteeringOptions { Method = method })),
+            Plan(_decoder, sae, new SteeringOptions { Mode = SteeringMode.Seed }),
+        ];
+        HookSet? hooks = new SteeringPass().HooksFor([.. plans.Select(plan => new SteeredSequence(1, plan))]);
+        using DecoderRun run = _decoder.CreateRun(plans.Length);
+        KvCache[] caches = [.. plans.Select(_ => _decoder.CreateCache(TinyModel.Context))];
+        SequenceBlock[] blocks = [.. caches.Select((cache, i) => new SequenceBlock(cache, new[] { i }))];
+        Assert.Equal(0, SteadyState.BytesAllocated(TinyModel.Context, () => run.Forward(blocks, hooks)));
+        Array.ForEach(caches, cache => cache.Dispose());
+    }
+
     public void Dispose()
     {
         _decoder.Dispose();
