@@ -7,9 +7,9 @@ namespace LayerSteer.Generation;
 
 /// <summary>
 /// Continues texts with a model, each under a steering plan of its own or none. Ids are appended, never tokenised
-/// again; keys and values are cached. A request gives the same ids alone or in a batch, streamed or not, with any number
-/// of threads. Does not own the decoder; not thread-safe: one generator for each thread, which may share a decoder and
-/// plans.
+/// again; keys and values are cached. A request gives the same ids alone or in a batch, streamed or not, with any
+/// number of threads. Does not own the decoder; not thread-safe: one generator for each thread, which may share a
+/// decoder and plans.
 /// </summary>
 public sealed class Generator : IDisposable
 {

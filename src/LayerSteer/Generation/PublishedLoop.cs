@@ -36,7 +36,9 @@ public static class PublishedLoop
     /// <param name="decoder">The model.</param>
     /// <param name="tokenizer">Its tokenizer.</param>
     /// <param name="kind">Which loop.</param>
-    /// <param name="request">Prompt, plan, sampling and number of tokens; stop texts and EOS do not end this loop.</param>
+    /// <param name="request">
+    /// Prompt, plan, sampling and number of tokens; stop texts and EOS do not end this loop.
+    /// </param>
     /// <param name="cancellation">Checked before each token.</param>
     /// <returns>The text and the steps.</returns>
     public static (string Text, IReadOnlyList<PublishedStep> Steps) Run(

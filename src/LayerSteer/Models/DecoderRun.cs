@@ -215,11 +215,11 @@ public sealed class DecoderRun : IDisposable
                 $"logits need all {_spec.NLayers} layers; the cache holds {layers}", nameof(logits));
         }
 
-        ArgumentOutOfRangeException.ThrowIfNegative(sharedLayers);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(sharedLayers, layers);
         int rows = 0;
         int logitCount = 0;
         LogitCount = 0;
+        ArgumentOutOfRangeException.ThrowIfNegative(sharedLayers);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(sharedLayers, layers);
         for (int sequence = 0; sequence < blocks.Length; sequence++)
         {
             KvCache cache = blocks[sequence].Cache;
@@ -352,7 +352,7 @@ public sealed class DecoderRun : IDisposable
         AddKernel.Run(_pool, residual, output);
     }
 
-    /// <summary>Ends the shared layers: what the first sequence's rows have come to, the others' rows begin with.</summary>
+    /// <summary>Ends the shared layers: what the first sequence's rows have come to, the others begin with.</summary>
     private void GiveEachSequenceItsRows()
     {
         int d = _spec.DModel;

@@ -4,7 +4,7 @@ using Xunit;
 
 namespace LayerSteer.Tests.Models;
 
-/// <summary>Sequences that are the same so far go through shared layers once and have the bits of passes alone.</summary>
+/// <summary>Sequences that are the same so far run shared layers once and have the bits of passes alone.</summary>
 public sealed class SharedLayersTests : IDisposable
 {
     private const int Sequences = 3;

@@ -9,7 +9,7 @@ using Xunit;
 
 namespace LayerSteer.Tests.Steering;
 
-/// <summary>Sequences with plans of their own, side by side or over shared layers, have the bits of passes alone.</summary>
+/// <summary>Sequences of plans of their own, side by side or over shared layers, keep their bits.</summary>
 public sealed class MixedPlansTests : IDisposable
 {
     private static readonly LatentScores Scores = LayerEditTests.RandomScores();
