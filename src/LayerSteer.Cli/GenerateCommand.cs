@@ -9,7 +9,7 @@ namespace LayerSteer.Cli;
 /// <summary>`layersteer generate`: steered text, for one prompt or many.</summary>
 internal static class GenerateCommand
 {
-    private const int BatchSize = 8;
+    private const int PromptsSideBySide = 8;
 
     public static Command Create(Terminal terminal)
     {
@@ -67,6 +67,7 @@ internal static class GenerateCommand
             using var pool = new WorkerPool(steering.Threads(parse));
             using Steerer steerer = steering.Load(parse, pool);
             SteeringPlan plan = steering.Plan(parse, terminal, steerer, options, cancellation);
+            requests = [.. requests.Select(request => request with { Plan = plan })];
             var report = new GenerationReport(terminal, steerer, plan, bos, parse.GetValue(json));
             if (parse.GetResult(published) is not null)
             {
@@ -75,16 +76,14 @@ internal static class GenerateCommand
                 return Task.FromResult(0);
             }
 
-            using var generator = new Generator(steerer.Decoder, steerer.Tokenizer, plan, bos);
-            using Generator? plain =
-                parse.GetValue(compare) ? new Generator(steerer.Decoder, steerer.Tokenizer, null, bos) : null;
+            using var generator = new Generator(steerer.Decoder, steerer.Tokenizer, bos);
             if (parse.GetResult(prompts) is null)
             {
-                RunOne(terminal, report, generator, plain, requests[0], cancellation);
+                RunOne(terminal, report, generator, requests[0], parse.GetValue(compare), cancellation);
             }
             else
             {
-                RunMany(terminal, report, generator, plain, requests, cancellation);
+                RunMany(terminal, report, generator, requests, parse.GetValue(compare), cancellation);
             }
 
             return Task.FromResult(0);
@@ -96,35 +95,48 @@ internal static class GenerateCommand
         Terminal terminal,
         GenerationReport report,
         Generator generator,
-        Generator? plain,
         GenerationRequest request,
+        bool compares,
         CancellationToken cancellation)
     {
-        bool streams = !report.Json && plain is null;
-        GenerationResult? unsteered = plain?.Generate(request, null, cancellation);
-        GenerationResult steered =
-            generator.Generate(request, streams ? Stream(terminal, request.Prompt) : null, cancellation);
-        report.WriteOne(steered, unsteered, streams);
+        if (report.Json || compares)
+        {
+            (GenerationResult steered, GenerationResult? unsteered) =
+                Generate(generator, [request], compares, cancellation)[0];
+            report.WriteOne(steered, unsteered, streamed: false);
+            return;
+        }
+
+        GenerationResult result = generator.Generate(request, Stream(terminal, request.Prompt), cancellation);
+        report.WriteOne(result, null, streamed: true);
     }
 
     private static void RunMany(
         Terminal terminal,
         GenerationReport report,
         Generator generator,
-        Generator? plain,
         GenerationRequest[] requests,
+        bool compares,
         CancellationToken cancellation)
     {
         var results = new List<(GenerationResult Steered, GenerationResult? Unsteered)>();
-        foreach (GenerationRequest[] batch in requests.Chunk(BatchSize))
+        foreach (GenerationRequest[] batch in requests.Chunk(PromptsSideBySide))
         {
-            IReadOnlyList<GenerationResult> steered = generator.Generate(batch, null, cancellation);
-            IReadOnlyList<GenerationResult>? unsteered = plain?.Generate(batch, null, cancellation);
-            results.AddRange(steered.Select((result, i) => (result, unsteered?[i])));
+            results.AddRange(Generate(generator, batch, compares, cancellation));
             terminal.Note($"{results.Count} of {requests.Length} prompts");
         }
 
         report.WriteMany(results);
+    }
+
+    /// <summary>The steered texts and, to compare, the unsteered ones, all in one batch.</summary>
+    private static (GenerationResult Steered, GenerationResult? Unsteered)[] Generate(
+        Generator generator, GenerationRequest[] requests, bool compares, CancellationToken cancellation)
+    {
+        IEnumerable<GenerationRequest> unsteered = requests.Select(request => request with { Plan = null });
+        IReadOnlyList<GenerationResult> results =
+            generator.Generate([.. requests, .. compares ? unsteered : []], null, cancellation);
+        return [.. requests.Select((_, i) => (results[i], compares ? results[requests.Length + i] : null))];
     }
 
     private static string[] Prompts(string file)

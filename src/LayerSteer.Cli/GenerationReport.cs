@@ -51,7 +51,7 @@ internal sealed class GenerationReport(Terminal terminal, Steerer steerer, Steer
     public void WritePublished(GenerationRequest request, PublishedLoopKind kind, CancellationToken cancellation)
     {
         (string text, IReadOnlyList<PublishedStep> steps) =
-            PublishedLoop.Run(steerer.Decoder, steerer.Tokenizer, plan, kind, request, cancellation);
+            PublishedLoop.Run(steerer.Decoder, steerer.Tokenizer, kind, request, cancellation);
         if (!json)
         {
             terminal.Out.WriteLine(text);
@@ -95,6 +95,7 @@ internal sealed class GenerationReport(Terminal terminal, Steerer steerer, Steer
                 ["unsupported_share"] = edits.UnsupportedShare,
             },
             ["steering"] = Steering(),
+            ["batch"] = steered.BatchSize,
             ["prefill_ms"] = steered.PrefillTime.TotalMilliseconds,
             ["decode_ms"] = steered.DecodeTime.TotalMilliseconds,
         };
@@ -172,10 +173,11 @@ internal sealed class GenerationReport(Terminal terminal, Steerer steerer, Steer
 
         string run = $"BOS {BosPolicies.NameOf(bos)}, seed {result.Seed}, {result.Ids.Length} tokens, "
             + NameOf(result.StopReason);
+        string step = result.BatchSize > 1 ? $"step of {result.BatchSize} texts side by side" : "token";
         terminal.Note(string.Create(
             CultureInfo.InvariantCulture,
             $"{what}; {run}, prompt {result.PrefillTime.TotalMilliseconds:F0} ms, "
-            + $"then {result.DecodeTime.TotalMilliseconds / tokens:F1} ms a token"));
+            + $"then {result.DecodeTime.TotalMilliseconds / tokens:F1} ms a {step}"));
     }
 
     private static string NameOf(StopReason reason) => reason switch

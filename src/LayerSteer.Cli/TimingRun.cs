@@ -29,8 +29,7 @@ internal sealed class TimingRun(
         CancellationToken cancellation)
     {
         using DecoderRun run = steerer.Decoder.CreateRun();
-        using var plain = new Generator(steerer.Decoder, steerer.Tokenizer, null, bos);
-        using var steered = new Generator(steerer.Decoder, steerer.Tokenizer, plan, bos);
+        using var generator = new Generator(steerer.Decoder, steerer.Tokenizer, bos);
         Dictionary<string, int> pieces =
             embedded.Distinct().ToDictionary(text => text, text => embedder.Windows(text).Sum(w => w.Length));
         Timing embedding = clock.Measure("embedding", "embedding", "word piece", embedded, text =>
@@ -56,8 +55,8 @@ internal sealed class TimingRun(
         string method = SteeringMethods.NameOf(plan.Options.Method);
         (double[] unsteered, double[] withSteering, long tokens) = clock.Compare(
             requests,
-            request => plain.Generate(request, null, cancellation).Ids.Length,
-            request => steered.Generate(request, null, cancellation).Ids.Length);
+            request => generator.Generate(request with { Plan = null }, null, cancellation).Ids.Length,
+            request => generator.Generate(request with { Plan = plan }, null, cancellation).Ids.Length);
         const string Unit = "generated token";
         double[] added = [.. withSteering.Zip(unsteered, (with, without) => with - without)];
         return

@@ -169,10 +169,11 @@ public sealed class Steerer : IDisposable
         Action<string>? onText = null,
         CancellationToken cancellation = default)
     {
-        using var generator = new Generator(Decoder, Tokenizer, plan);
+        using var generator = new Generator(Decoder, Tokenizer);
         var request = new GenerationRequest
         {
             Prompt = prompt,
+            Plan = plan,
             MaxNewTokens = maxNewTokens,
             Sampling = sampling ?? new SamplerOptions(),
         };

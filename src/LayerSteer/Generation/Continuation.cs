@@ -34,7 +34,7 @@ internal sealed class Continuation : IDisposable
             : null;
         _room = decoder.Spec.ContextLength - promptIds.Length;
         _longestStop = request.StopTexts.Count == 0 ? 0 : request.StopTexts.Max(stop => stop.Length);
-        Steered = new SteeredSequence(promptIds.Length);
+        Steered = new SteeredSequence(promptIds.Length, request.Plan);
         Cache = decoder.CreateCache(
             (int)Math.Min(decoder.Spec.ContextLength, (long)promptIds.Length + request.MaxNewTokens));
     }
@@ -82,7 +82,7 @@ internal sealed class Continuation : IDisposable
         Emit(onText);
     }
 
-    public GenerationResult Result() => new()
+    public GenerationResult Result(int batchSize) => new()
     {
         Prompt = _request.Prompt,
         PromptIds = PromptIds,
@@ -91,6 +91,7 @@ internal sealed class Continuation : IDisposable
         StopReason = _stopReason!.Value,
         Seed = _request.Sampling.Seed,
         Edits = Steered.Statistics,
+        BatchSize = batchSize,
         PrefillTime = PrefillTime,
         DecodeTime = DecodeTime,
     };

@@ -1,3 +1,5 @@
+using LayerSteer.Steering;
+
 namespace LayerSteer.Generation;
 
 /// <summary>A text to continue.</summary>
@@ -5,6 +7,9 @@ public sealed record GenerationRequest
 {
     /// <summary>The prompt; not empty.</summary>
     public required string Prompt { get; init; }
+
+    /// <summary>The edits; null for the unsteered model.</summary>
+    public SteeringPlan? Plan { get; init; }
 
     /// <summary>The most tokens to generate; at least 1.</summary>
     public int MaxNewTokens { get; init; } = 64;

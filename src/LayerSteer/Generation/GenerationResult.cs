@@ -26,9 +26,17 @@ public sealed record GenerationResult
     /// <summary>What the edits did.</summary>
     public required EditStatistics Edits { get; init; }
 
-    /// <summary>The time for the prompt.</summary>
+    /// <summary>How many requests were continued side by side, this one included.</summary>
+    public required int BatchSize { get; init; }
+
+    /// <summary>
+    /// The time for the prompt. Requests of one prompt are read together, and this is the time for all of them.
+    /// </summary>
     public required TimeSpan PrefillTime { get; init; }
 
-    /// <summary>The time for all tokens after the first; shared by the requests of a batch.</summary>
+    /// <summary>
+    /// The time for all tokens after the first: that of the steps of the batch until this request had ended, which the
+    /// other requests had part in.
+    /// </summary>
     public required TimeSpan DecodeTime { get; init; }
 }

@@ -6,27 +6,27 @@ using LayerSteer.Text;
 namespace LayerSteer.Generation;
 
 /// <summary>
-/// Continues texts with a model, under a steering plan or none. Ids are appended, never tokenised again; keys and
-/// values are cached. A request gives the same ids alone or in a batch, streamed or not, with any number of threads.
-/// Does not own the decoder; not thread-safe: one generator for each thread, which may share a decoder and a plan.
+/// Continues texts with a model, each under a steering plan of its own or none. Ids are appended, never tokenised
+/// again; keys and values are cached. A request gives the same ids alone or in a batch, streamed or not, with any
+/// number of threads. Does not own the decoder; not thread-safe: one generator for each thread, which may share a
+/// decoder and plans.
 /// </summary>
 public sealed class Generator : IDisposable
 {
     private readonly Decoder _decoder;
     private readonly TextTokenizer _tokenizer;
     private readonly DecoderRun _run;
-    private readonly SteeringPass? _steering;
+    private readonly SteeringPass _steering = new();
     private readonly int[] _prefix;
 
     /// <summary>Makes a generator.</summary>
     /// <param name="decoder">The model.</param>
     /// <param name="tokenizer">Its tokenizer.</param>
-    /// <param name="plan">The edits; null for the unsteered model.</param>
     /// <param name="bos">Whether prompts begin with BOS.</param>
     /// <exception cref="ArgumentException">
     /// The tokenizer does not fit the model, or BOS is wanted and unknown.
     /// </exception>
-    public Generator(Decoder decoder, TextTokenizer tokenizer, SteeringPlan? plan = null, BosPolicy bos = BosPolicy.One)
+    public Generator(Decoder decoder, TextTokenizer tokenizer, BosPolicy bos = BosPolicy.One)
     {
         ArgumentNullException.ThrowIfNull(decoder);
         ArgumentNullException.ThrowIfNull(tokenizer);
@@ -41,7 +41,6 @@ public sealed class Generator : IDisposable
         _tokenizer = tokenizer;
         _prefix = bos.Prefix(decoder.Spec, tokenizer);
         _run = decoder.CreateRun();
-        _steering = plan is null ? null : new SteeringPass(plan);
     }
 
     /// <summary>Continues one text.</summary>
@@ -49,7 +48,7 @@ public sealed class Generator : IDisposable
     /// <param name="onText">Called with each piece of text as it is complete; null for none.</param>
     /// <param name="cancellation">Checked before each token.</param>
     /// <exception cref="ArgumentException">
-    /// The prompt is empty or leaves no room, or an option is out of range.
+    /// The prompt is empty or leaves no room, the plan is of another model, or an option is out of range.
     /// </exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public GenerationResult Generate(
@@ -59,15 +58,18 @@ public sealed class Generator : IDisposable
         return Generate([request], (_, text) => onText?.Invoke(text), cancellation)[0];
     }
 
-    /// <summary>Continues several texts side by side: the weights are read once for all of them at each step.</summary>
+    /// <summary>
+    /// Continues several texts side by side: the weights are read once for all of them at each step. Requests of one
+    /// prompt go through the layers below the first edit of any of them together, at the cost of one.
+    /// </summary>
     /// <param name="requests">
-    /// The texts; each has its own draws and its own cache, all of which are in memory at once.
+    /// The texts; each has its own plan, its own draws and its own cache, all of which are in memory at once.
     /// </param>
     /// <param name="onText">Called with the index of a request and its next piece of text; null for none.</param>
     /// <param name="cancellation">Checked before each token.</param>
     /// <returns>The results, in the order of the requests.</returns>
     /// <exception cref="ArgumentException">
-    /// A prompt is empty or leaves no room, or an option is out of range.
+    /// A prompt is empty or leaves no room, a plan is of another model, or an option is out of range.
     /// </exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public IReadOnlyList<GenerationResult> Generate(
@@ -85,13 +87,16 @@ public sealed class Generator : IDisposable
                 continuations.Add(new Continuation(i, requests[i], prompts[i], _decoder, _tokenizer));
             }
 
-            foreach (Continuation continuation in continuations)
+            foreach (IGrouping<string, Continuation> alike in continuations.GroupBy(c => string.Join(' ', c.PromptIds)))
             {
-                Prefill(continuation, onText, cancellation);
+                foreach (Continuation[] group in alike.Chunk(_run.MaxRows))
+                {
+                    Prefill(group, onText, cancellation);
+                }
             }
 
             Decode(continuations, onText, cancellation);
-            return [.. continuations.Select(continuation => continuation.Result())];
+            return [.. continuations.Select(continuation => continuation.Result(continuations.Count))];
         }
         finally
         {
@@ -115,6 +120,11 @@ public sealed class Generator : IDisposable
             throw new ArgumentException("a stop text is empty and would end every text at once; leave it out");
         }
 
+        if (request.Plan is { } plan && plan.Spec != _decoder.Spec)
+        {
+            throw new ArgumentException("the plan was made for another model");
+        }
+
         ArgumentOutOfRangeException.ThrowIfLessThan(request.MaxNewTokens, 1);
         int[] ids = [.. _prefix, .. _tokenizer.Encode(request.Prompt)];
         if (ids.Length == 0)
@@ -131,13 +141,22 @@ public sealed class Generator : IDisposable
                 + $"{context}, which leaves no room for a new one; expected at most {context - 1}");
     }
 
-    private void Prefill(Continuation continuation, Action<int, string>? onText, CancellationToken cancellation)
+    /// <summary>Reads the prompt that the continuations of a group have in common.</summary>
+    private void Prefill(Continuation[] group, Action<int, string>? onText, CancellationToken cancellation)
     {
         long start = Stopwatch.GetTimestamp();
-        _steering?.Begin([continuation.Steered]);
-        _run.Prefill(continuation.Cache, continuation.PromptIds, _steering?.Hooks, cancellation: cancellation);
-        continuation.PrefillTime = Stopwatch.GetElapsedTime(start);
-        continuation.Take(_run.Logits(0), onText);
+        _run.Prefill(
+            [.. group.Select(c => c.Cache)],
+            group[0].PromptIds,
+            HooksFor(group),
+            sharedLayers: group.Min(c => c.Steered.Plan?.LayersBeforeEdits ?? _decoder.Spec.NLayers),
+            cancellation: cancellation);
+        TimeSpan elapsed = Stopwatch.GetElapsedTime(start);
+        for (int i = 0; i < group.Length; i++)
+        {
+            group[i].PrefillTime = elapsed;
+            group[i].Take(_run.Logits(i), onText);
+        }
     }
 
     private void Decode(List<Continuation> continuations, Action<int, string>? onText, CancellationToken cancellation)
@@ -149,13 +168,13 @@ public sealed class Generator : IDisposable
             Continuation[][] groups = [.. active.Chunk(_run.MaxRows)];
             SequenceBlock[][] blocks =
                 [.. groups.Select(g => g.Select(c => new SequenceBlock(c.Cache, c.LastToken)).ToArray())];
-            SteeredSequence[][] steered = [.. groups.Select(g => g.Select(c => c.Steered).ToArray())];
+            HookSet?[] hooks = [.. groups.Select(HooksFor)];
             while (!active.Exists(c => c.IsDone))
             {
                 cancellation.ThrowIfCancellationRequested();
                 for (int i = 0; i < groups.Length; i++)
                 {
-                    Step(groups[i], blocks[i], steered[i], onText);
+                    Step(groups[i], blocks[i], hooks[i], onText);
                 }
             }
 
@@ -163,12 +182,12 @@ public sealed class Generator : IDisposable
         }
     }
 
-    private void Step(
-        Continuation[] group, SequenceBlock[] blocks, SteeredSequence[] steered, Action<int, string>? onText)
+    private HookSet? HooksFor(Continuation[] group) => _steering.HooksFor([.. group.Select(c => c.Steered)]);
+
+    private void Step(Continuation[] group, SequenceBlock[] blocks, HookSet? hooks, Action<int, string>? onText)
     {
         long start = Stopwatch.GetTimestamp();
-        _steering?.Begin(steered);
-        _run.Forward(blocks, _steering?.Hooks, LogitRows.Last);
+        _run.Forward(blocks, hooks, LogitRows.Last);
         TimeSpan elapsed = Stopwatch.GetElapsedTime(start);
         for (int i = 0; i < group.Length; i++)
         {

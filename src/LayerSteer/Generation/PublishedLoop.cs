@@ -35,15 +35,15 @@ public static class PublishedLoop
     /// <summary>Runs a loop.</summary>
     /// <param name="decoder">The model.</param>
     /// <param name="tokenizer">Its tokenizer.</param>
-    /// <param name="plan">The edits; null for the unsteered model.</param>
     /// <param name="kind">Which loop.</param>
-    /// <param name="request">Prompt, sampling and number of tokens; stop texts and EOS do not end this loop.</param>
+    /// <param name="request">
+    /// Prompt, plan, sampling and number of tokens; stop texts and EOS do not end this loop.
+    /// </param>
     /// <param name="cancellation">Checked before each token.</param>
     /// <returns>The text and the steps.</returns>
     public static (string Text, IReadOnlyList<PublishedStep> Steps) Run(
         Decoder decoder,
         TextTokenizer tokenizer,
-        SteeringPlan? plan,
         PublishedLoopKind kind,
         GenerationRequest request,
         CancellationToken cancellation = default)
@@ -55,7 +55,7 @@ public static class PublishedLoop
         var sampler = new Sampler(request.Sampling);
         var steps = new List<PublishedStep>();
         using DecoderRun run = decoder.CreateRun(decoder.Spec.ContextLength);
-        SteeringPass? steering = plan is null ? null : new SteeringPass(plan);
+        var steering = new SteeringPass();
 
         List<int> tokens = [.. kind == PublishedLoopKind.Generate ? bos : [], .. tokenizer.Encode(request.Prompt)];
         string text = request.Prompt;
@@ -65,8 +65,8 @@ public static class PublishedLoop
             int[] input = [.. bos, .. tokenizer.Encode(text)];
             input = input[..Math.Min(input.Length, decoder.Spec.ContextLength)];
             using KvCache cache = decoder.CreateCache(decoder.Spec.ContextLength);
-            steering?.Begin([new SteeredSequence(input.Length)]);
-            run.Forward([new SequenceBlock(cache, input)], steering?.Hooks, LogitRows.Last);
+            HookSet? hooks = steering.HooksFor([new SteeredSequence(input.Length, request.Plan)]);
+            run.Forward([new SequenceBlock(cache, input)], hooks, LogitRows.Last);
             ReadOnlySpan<float> logits = run.Logits(0);
             int[] top = new int[Math.Min(TopCount, logits.Length)];
             Numerics.TopK.SelectSorted(logits, top);

@@ -23,7 +23,8 @@ public enum LogitRows
 /// <summary>
 /// Passes of a <see cref="Decoder"/>, with their working memory. A pass takes the next tokens of one or more sequences,
 /// of any lengths, without padding; each row's result is the same to the bit alone or beside others, in one block or
-/// several. Not thread-safe: one run for each thread. In steady state a pass allocates nothing.
+/// several. Sequences that are the same so far can go through the first layers together, at the cost of one. Not
+/// thread-safe: one run for each thread. In steady state a pass allocates nothing.
 /// </summary>
 public sealed class DecoderRun : IDisposable
 {
@@ -49,7 +50,8 @@ public sealed class DecoderRun : IDisposable
     private readonly int[] _logitRows;
     private NativeBuffer? _logits;
     private HookSet? _hooks;
-    private int _rows;
+    private int _rows; // that run
+    private int _allRows; // of all sequences; more than run in shared layers
 
     internal DecoderRun(Decoder decoder, int maxRows)
     {
@@ -98,18 +100,36 @@ public sealed class DecoderRun : IDisposable
     /// </param>
     /// <param name="hooks">What to read or edit on the way; null for nothing.</param>
     /// <param name="logits">Which rows get logits; None if the caches end before the model's last layer.</param>
+    /// <param name="sharedLayers">
+    /// How many of the first layers run for the first sequence only, and count for all: every block must bring the same
+    /// tokens, and every cache must hold what the first holds (its length is checked, its contents are trusted). Hooks
+    /// before the end of these layers see the rows of the first sequence, and what they write counts for all;
+    /// <see cref="HookKind.ResidualPost"/> of the last of them, and all that follows, sees the rows of every sequence.
+    /// 0 to share nothing.
+    /// </param>
     /// <exception cref="ArgumentException">
-    /// Something does not fit: rows, caches, token ids, hook points (one that the pass does not reach, too) or the
-    /// context length.
+    /// Something does not fit: rows, caches, token ids, hook points (one that the pass does not reach, too), the
+    /// context length, or sequences that share layers but differ.
     /// </exception>
-    public void Forward(ReadOnlySpan<SequenceBlock> blocks, HookSet? hooks = null, LogitRows logits = LogitRows.Last)
+    public void Forward(
+        ReadOnlySpan<SequenceBlock> blocks,
+        HookSet? hooks = null,
+        LogitRows logits = LogitRows.Last,
+        int sharedLayers = 0)
     {
-        int layers = Admit(blocks, hooks, logits);
+        int layers = Admit(blocks, hooks, logits, sharedLayers);
         _hooks = hooks;
+        _rows = sharedLayers > 0 ? blocks[0].Tokens.Length : _allRows;
         Embed();
         for (int layer = 0; layer < layers; layer++)
         {
             RunBlock(layer);
+            if (layer == sharedLayers - 1)
+            {
+                GiveEachSequenceItsRows();
+            }
+
+            Hook(HookKind.ResidualPost, layer, _residual.Span(0, _rows * _spec.DModel), _spec.DModel);
         }
 
         foreach (SequenceBlock block in blocks)
@@ -121,30 +141,41 @@ public sealed class DecoderRun : IDisposable
         _hooks = null;
     }
 
-    /// <summary>Runs the next ids of one sequence, in as many passes as they need.</summary>
-    /// <param name="cache">The sequence so far.</param>
-    /// <param name="ids">The token ids that follow, at least one.</param>
+    /// <summary>
+    /// Runs the next ids of one sequence, or of several that go on alike, in as many passes as they need.
+    /// </summary>
+    /// <param name="caches">The sequences so far; 1 to <see cref="MaxRows"/>.</param>
+    /// <param name="ids">The token ids that follow in each, at least one.</param>
     /// <param name="hooks">What to read or edit on the way; null for nothing.</param>
     /// <param name="logits">Which ids get logits: none, the last of all, or each of a pass.</param>
+    /// <param name="sharedLayers">How many of the first layers run once for all, as in <see cref="Forward"/>.</param>
     /// <param name="afterPass">Called after each pass, while its logits are there; null for nothing.</param>
     /// <param name="cancellation">Checked before each pass.</param>
     /// <exception cref="ArgumentException">Something does not fit, as in <see cref="Forward"/>.</exception>
     /// <exception cref="OperationCanceledException">It was cancelled.</exception>
     public void Prefill(
-        KvCache cache,
+        ReadOnlySpan<KvCache> caches,
         ReadOnlyMemory<int> ids,
         HookSet? hooks = null,
         LogitRows logits = LogitRows.Last,
+        int sharedLayers = 0,
         Action? afterPass = null,
         CancellationToken cancellation = default)
     {
+        int most = Math.Max(1, MaxRows / Math.Max(1, caches.Length)); // none, or too many, are refused by the pass
+        var blocks = new SequenceBlock[caches.Length];
         while (true)
         {
             cancellation.ThrowIfCancellationRequested();
-            int count = Math.Min(ids.Length, MaxRows);
+            int count = Math.Min(ids.Length, most);
             bool isLast = count == ids.Length;
             LogitRows rows = logits == LogitRows.Last && !isLast ? LogitRows.None : logits;
-            Forward([new SequenceBlock(cache, ids[..count])], hooks, rows);
+            for (int i = 0; i < blocks.Length; i++)
+            {
+                blocks[i] = new SequenceBlock(caches[i], ids[..count]);
+            }
+
+            Forward(blocks, hooks, rows, sharedLayers);
             afterPass?.Invoke();
             if (isLast)
             {
@@ -170,7 +201,7 @@ public sealed class DecoderRun : IDisposable
     }
 
     /// <summary>Checks the pass and lays out its rows; returns the number of layers to run.</summary>
-    private int Admit(ReadOnlySpan<SequenceBlock> blocks, HookSet? hooks, LogitRows logits)
+    private int Admit(ReadOnlySpan<SequenceBlock> blocks, HookSet? hooks, LogitRows logits, int sharedLayers)
     {
         if (blocks.IsEmpty)
         {
@@ -187,6 +218,8 @@ public sealed class DecoderRun : IDisposable
         int rows = 0;
         int logitCount = 0;
         LogitCount = 0;
+        ArgumentOutOfRangeException.ThrowIfNegative(sharedLayers);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(sharedLayers, layers);
         for (int sequence = 0; sequence < blocks.Length; sequence++)
         {
             KvCache cache = blocks[sequence].Cache;
@@ -222,6 +255,11 @@ public sealed class DecoderRun : IDisposable
                     nameof(blocks));
             }
 
+            if (sharedLayers > 0)
+            {
+                RequireAlike(blocks, sequence);
+            }
+
             for (int i = 0; i < tokens.Length; i++, rows++)
             {
                 if ((uint)tokens[i] >= (uint)_spec.Vocabulary)
@@ -245,8 +283,28 @@ public sealed class DecoderRun : IDisposable
 
         hooks?.RequireReached(_spec, layers);
         LogitCount = logitCount;
-        _rows = rows;
+        _allRows = rows;
         return layers;
+    }
+
+    /// <summary>Refuses a sequence that cannot share layers with the first.</summary>
+    private static void RequireAlike(ReadOnlySpan<SequenceBlock> blocks, int sequence)
+    {
+        SequenceBlock first = blocks[0];
+        SequenceBlock other = blocks[sequence];
+        if (other.Cache.Length != first.Cache.Length)
+        {
+            throw new ArgumentException(
+                $"sequences 0 and {sequence} cannot share layers: "
+                + $"their caches hold {first.Cache.Length} and {other.Cache.Length} positions",
+                nameof(blocks));
+        }
+
+        if (!other.Tokens.Span.SequenceEqual(first.Tokens.Span))
+        {
+            throw new ArgumentException(
+                $"sequences 0 and {sequence} cannot share layers: they bring different tokens", nameof(blocks));
+        }
     }
 
     private void Embed()
@@ -292,7 +350,19 @@ public sealed class DecoderRun : IDisposable
         block.MlpOut.Run(_pool, mlp, output, _rows);
         Hook(HookKind.MlpOut, layer, output, d);
         AddKernel.Run(_pool, residual, output);
-        Hook(HookKind.ResidualPost, layer, residual, d);
+    }
+
+    /// <summary>Ends the shared layers: what the first sequence's rows have come to, the others begin with.</summary>
+    private void GiveEachSequenceItsRows()
+    {
+        int d = _spec.DModel;
+        Span<float> shared = _residual.Span(0, _rows * d);
+        for (int row = _rows; row < _allRows; row += _rows)
+        {
+            shared.CopyTo(_residual.Span((long)row * d, shared.Length));
+        }
+
+        _rows = _allRows;
     }
 
     /// <summary>Heads of the rows over their caches; returns z, [rows, nHeads·dHead].</summary>
@@ -320,12 +390,16 @@ public sealed class DecoderRun : IDisposable
 
             for (int head = 0; head < keyValueHeads; head++)
             {
-                _caches[row].Write(
-                    layer,
-                    head,
-                    _positions[row],
-                    source.Slice((heads + head) * dHead, dHead),
-                    source.Slice((heads + keyValueHeads + head) * dHead, dHead));
+                // In a shared layer a row stands for the same position of every sequence; else for its own alone.
+                for (int same = row; same < _allRows; same += _rows)
+                {
+                    _caches[same].Write(
+                        layer,
+                        head,
+                        _positions[row],
+                        source.Slice((heads + head) * dHead, dHead),
+                        source.Slice((heads + keyValueHeads + head) * dHead, dHead));
+                }
             }
 
             _attention[row] = _caches[row].Row(layer, _positions[row] + 1);

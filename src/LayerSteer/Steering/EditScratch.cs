@@ -2,7 +2,7 @@ using LayerSteer.Autoencoders;
 
 namespace LayerSteer.Steering;
 
-/// <summary>Working memory of the edits through one autoencoder; belongs to one pass at a time.</summary>
+/// <summary>Working memory of all edits through one autoencoder; belongs to one pass at a time.</summary>
 internal sealed class EditScratch
 {
     /// <summary>The most rows that are encoded at once.</summary>

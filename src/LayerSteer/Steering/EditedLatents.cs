@@ -38,12 +38,10 @@ public static class EditedLatents
             });
         }
 
-        var steering = new SteeringPass(plan);
-        steering.Begin([new SteeredSequence(ids.Length)]);
-        hooks.Add(steering.Hooks);
+        hooks.Add(new SteeringPass().HooksFor([new SteeredSequence(ids.Length, plan)]));
         using DecoderRun run = decoder.CreateRun();
         using KvCache cache = decoder.CreateCache(ids.Length);
-        run.Prefill(cache, ids, hooks, LogitRows.None, cancellation: cancellation);
+        run.Prefill([cache], ids, hooks, LogitRows.None, cancellation: cancellation);
         return [.. plan.Edits.Select((edit, i) => (edit, latents[i]))];
     }
 }

@@ -3,107 +3,58 @@ using LayerSteer.Models;
 
 namespace LayerSteer.Steering;
 
-/// <summary>A sequence as the edits see it.</summary>
-/// <param name="promptLength">The number of positions of its prompt, BOS included.</param>
-public sealed class SteeredSequence(int promptLength)
-{
-    /// <summary>The number of positions of its prompt, BOS included.</summary>
-    public int PromptLength { get; } = promptLength;
-
-    /// <summary>What the edits did to it so far.</summary>
-    public EditStatistics Statistics { get; } = new();
-}
-
 /// <summary>
-/// The edits of a <see cref="SteeringPlan"/> as hooks of passes, with their working memory. Not thread-safe: one for
-/// each <see cref="DecoderRun"/>. In steady state it allocates nothing.
+/// The edits of sequences as hooks of passes, with their working memory: one set for each autoencoder that it has met.
+/// Not thread-safe: one for each <see cref="DecoderRun"/>. In steady state the hooks allocate nothing.
 /// </summary>
 public sealed class SteeringPass
 {
-    private readonly SteeringPlan _plan;
-    private IReadOnlyList<SteeredSequence> _sequences = [];
-
-    /// <summary>Makes the hooks of a plan.</summary>
-    public SteeringPass(SteeringPlan plan)
-    {
-        ArgumentNullException.ThrowIfNull(plan);
-        _plan = plan;
-        if (plan.Options.IsIdentity)
-        {
-            return;
-        }
-
-        Hooks = new HookSet();
-        foreach (LayerEdit edit in plan.Edits)
-        {
-            var scratch = new EditScratch(edit.Autoencoder);
-            Hooks.Add(edit.Point, rows => Apply(edit, rows, scratch));
-        }
-    }
+    private readonly Dictionary<SparseAutoencoder, EditScratch> _scratch = [];
 
     /// <summary>
-    /// The hooks to pass to <see cref="DecoderRun.Forward"/>; null if nothing is edited, so that nothing can differ.
+    /// The hooks of passes over sequences, each of which has its own plan; rows of a sequence without edits are not
+    /// touched. An edit cannot lie within the layers that a pass runs once for several sequences
+    /// (<see cref="SteeringPlan.LayersBeforeEdits"/>); such a pass fails with an <see cref="ArgumentException"/>.
     /// </summary>
-    public HookSet? Hooks { get; }
-
-    /// <summary>Says which sequences the next passes hold, in their order.</summary>
-    public void Begin(IReadOnlyList<SteeredSequence> sequences) => _sequences = sequences;
-
-    private void Apply(LayerEdit edit, HookRows rows, EditScratch scratch)
+    /// <param name="sequences">The sequences, in the order of their blocks.</param>
+    /// <returns>
+    /// The hooks to pass to <see cref="DecoderRun.Forward"/>; null if nothing is edited, so that nothing can differ.
+    /// </returns>
+    public HookSet? HooksFor(IReadOnlyList<SteeredSequence> sequences)
     {
-        PositionPolicy positions = _plan.Options.EffectivePositions;
-        int pending = 0;
-        for (int row = 0; row < rows.Count; row++)
+        ArgumentNullException.ThrowIfNull(sequences);
+        SteeredSequence[] all = [.. sequences];
+        var sites = new Dictionary<SteeringSite, LayerEdit?[]>();
+        for (int i = 0; i < all.Length; i++)
         {
-            SteeredSequence sequence = _sequences[rows.Sequences[row]];
-            if (!positions.Includes(
-                rows.Positions[row], sequence.PromptLength, _plan.SpecialTokens.Contains(rows.Tokens[row])))
+            foreach (LayerEdit edit in all[i].Plan is { Options.IsIdentity: false } plan ? plan.Edits : [])
             {
-                continue;
-            }
+                var site = new SteeringSite(edit.Point, edit.Autoencoder);
+                if (!sites.TryGetValue(site, out LayerEdit?[]? edits))
+                {
+                    sites.Add(site, edits = new LayerEdit?[all.Length]);
+                }
 
-            scratch.RowIndices[pending++] = row;
-            if (pending == EditScratch.Rows)
-            {
-                ApplyTo(edit, rows, scratch, pending);
-                pending = 0;
+                edits[i] = edit;
             }
         }
 
-        ApplyTo(edit, rows, scratch, pending);
-    }
-
-    private void ApplyTo(LayerEdit edit, HookRows rows, EditScratch scratch, int count)
-    {
-        SparseAutoencoder autoencoder = edit.Autoencoder;
-        int dIn = autoencoder.DIn;
-        int dSae = autoencoder.DSae;
-        if (count > 0 && edit.Encodes)
+        if (sites.Count == 0)
         {
-            for (int i = 0; i < count; i++)
+            return null;
+        }
+
+        var hooks = new HookSet();
+        foreach ((SteeringSite site, LayerEdit?[] edits) in sites)
+        {
+            if (!_scratch.TryGetValue(site.Autoencoder, out EditScratch? scratch))
             {
-                rows[scratch.RowIndices[i]].CopyTo(scratch.Inputs.AsSpan(i * dIn, dIn));
+                _scratch.Add(site.Autoencoder, scratch = new EditScratch(site.Autoencoder));
             }
 
-            autoencoder.PreActivations(scratch.Inputs, count, scratch.PreActivations, scratch.Scales);
-        }
-        else
-        {
-            for (int i = 0; i < count; i++)
-            {
-                scratch.Scales[i] = autoencoder.ScaleOf(rows[scratch.RowIndices[i]]);
-            }
+            hooks.Add(site.Point, new SiteEdits(site, all, edits, scratch).Apply);
         }
 
-        for (int i = 0; i < count; i++)
-        {
-            int row = scratch.RowIndices[i];
-            edit.Apply(
-                rows[row],
-                scratch.PreActivations.AsSpan(i * dSae, dSae),
-                scratch.Scales[i],
-                scratch,
-                _sequences[rows.Sequences[row]].Statistics);
-        }
+        return hooks;
     }
 }

@@ -3,7 +3,7 @@ using LayerSteer.Models;
 namespace LayerSteer.Steering;
 
 /// <summary>
-/// The edits of a run: one for each steered layer, checked against the model before any text is generated.
+/// The edits of a sequence: one for each steered layer, checked against the model before any text is generated.
 /// Immutable; thread-safe; does not own the autoencoders.
 /// </summary>
 public sealed class SteeringPlan
@@ -41,10 +41,15 @@ public sealed class SteeringPlan
                 $"method {SteeringMethods.NameOf(options.Method)} needs a layer and an autoencoder");
         }
 
+        Spec = spec;
         Options = options;
         Edits = [.. edits];
         SpecialTokens = specialTokens.ToHashSet();
+        LayersBeforeEdits = options.IsIdentity ? spec.NLayers : edits.Min(WholeLayersBefore);
     }
+
+    /// <summary>The model that it was checked against.</summary>
+    public ArchitectureSpec Spec { get; }
 
     /// <summary>How to steer.</summary>
     public SteeringOptions Options { get; }
@@ -54,4 +59,13 @@ public sealed class SteeringPlan
 
     /// <summary>The ids of special tokens.</summary>
     public IReadOnlySet<int> SpecialTokens { get; }
+
+    /// <summary>
+    /// How many of the model's first layers are whole before anything is edited: what they compute is that of the
+    /// unsteered model. An edit of the residual stream leaving a layer is after it; with no edit it is every layer.
+    /// </summary>
+    public int LayersBeforeEdits { get; }
+
+    private static int WholeLayersBefore(LayerEdit edit) =>
+        edit.Point.Kind == HookKind.ResidualPost ? edit.Point.Layer + 1 : edit.Point.Layer;
 }

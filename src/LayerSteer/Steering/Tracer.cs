@@ -19,7 +19,8 @@ public sealed class Tracer : IDisposable
 {
     private readonly Decoder _decoder;
     private readonly IReadOnlyList<SteeringSite> _sites;
-    private readonly SteeringPass _steering;
+    private readonly SteeringPlan _plan;
+    private readonly SteeringPass _steering = new();
     private readonly DecoderRun _run;
 
     /// <summary>Makes a tracer.</summary>
@@ -30,6 +31,7 @@ public sealed class Tracer : IDisposable
     {
         ArgumentNullException.ThrowIfNull(decoder);
         ArgumentNullException.ThrowIfNull(sites);
+        ArgumentNullException.ThrowIfNull(plan);
         foreach ((HookPoint point, SparseAutoencoder autoencoder) in sites)
         {
             autoencoder.RequireFits(decoder.Spec, point);
@@ -37,7 +39,7 @@ public sealed class Tracer : IDisposable
 
         _decoder = decoder;
         _sites = sites;
-        _steering = new SteeringPass(plan);
+        _plan = plan;
         _run = decoder.CreateRun();
     }
 
@@ -76,7 +78,7 @@ public sealed class Tracer : IDisposable
         }
 
         using KvCache cache = _decoder.CreateCache(n);
-        _run.Prefill(cache, ids, hooks, LogitRows.None, cancellation: cancellation);
+        _run.Prefill([cache], ids, hooks, LogitRows.None, cancellation: cancellation);
         writer.Begin(prefix + "resid", TensorType.F32, [spec.NLayers, n, spec.DModel]);
         foreach (float[] residual in residuals)
         {
@@ -116,9 +118,9 @@ public sealed class Tracer : IDisposable
     private void WriteLogits(TensorWriter writer, string prefix, int[] ids, CancellationToken cancellation)
     {
         writer.Begin(prefix + "logits", TensorType.F32, [ids.Length, _decoder.Spec.Vocabulary]);
-        _steering.Begin([new SteeredSequence(ids.Length)]);
+        HookSet? hooks = _steering.HooksFor([new SteeredSequence(ids.Length, _plan)]);
         using KvCache cache = _decoder.CreateCache(ids.Length);
-        _run.Prefill(cache, ids, _steering.Hooks, LogitRows.All, AppendLogits, cancellation);
+        _run.Prefill([cache], ids, hooks, LogitRows.All, afterPass: AppendLogits, cancellation: cancellation);
 
         void AppendLogits()
         {

@@ -144,6 +144,45 @@ public class GenerateCommandTests
     }
 
     [Fact]
+    public async Task Many_prompts_compared_give_what_each_gives_alone()
+    {
+        using GoldenCase golden = GoldenCase.Open("gpt2-topk");
+        using var folder = new TempFolder();
+        string[] prompts = [.. golden.Prompts, .. golden.Prompts.Select(prompt => prompt + " and"), golden.Prompts[0]];
+        string file = folder.Write("prompts.json", JsonSerializer.SerializeToUtf8Bytes(prompts));
+        string[] common = [.. golden.WithScores(), "-n", "5", "--json"];
+        CliRun many = await CliRun.Of(["generate", "--prompts", file, "--compare", .. common]);
+        JsonElement[] results = [.. many.Json.GetProperty("results").EnumerateArray()];
+        Assert.Equal(prompts.Length, results.Length);
+        Assert.True(prompts.Length > 8, "more prompts than run side by side");
+        for (int i = 0; i < prompts.Length; i++)
+        {
+            CliRun steered = await CliRun.Of(["generate", prompts[i], .. common]);
+            CliRun orig = await CliRun.Of(["generate", prompts[i], .. common, "--method", "orig"]);
+            Assert.Equal(
+                GoldenCase.Ints(steered.Json.GetProperty("ids")), GoldenCase.Ints(results[i].GetProperty("ids")));
+            Assert.Equal(
+                steered.Json.GetProperty("edits").GetRawText(), results[i].GetProperty("edits").GetRawText());
+            Assert.Equal(
+                GoldenCase.Ints(orig.Json.GetProperty("ids")),
+                GoldenCase.Ints(results[i].GetProperty("unsteered").GetProperty("ids")));
+            Assert.Equal(i < 8 ? 16 : 2 * (prompts.Length - 8), results[i].GetProperty("batch").GetInt32());
+        }
+    }
+
+    [Fact]
+    public async Task The_time_printed_says_how_many_texts_it_is_for()
+    {
+        using GoldenCase golden = GoldenCase.Open("gpt2-topk");
+        string[] args = Generate(golden.Prompts[1], golden.WithScores(), "-n", "3");
+        Assert.EndsWith(" ms a token", (await CliRun.Done(args)).Notes.TrimEnd(), StringComparison.Ordinal);
+        Assert.EndsWith(
+            " ms a step of 2 texts side by side",
+            (await CliRun.Done([.. args, "--compare"])).Notes.TrimEnd(),
+            StringComparison.Ordinal);
+    }
+
+    [Fact]
     public async Task Scores_with_gaps_say_how_many_latents_are_unsupported()
     {
         using GoldenCase golden = GoldenCase.Open("gpt2-topk");

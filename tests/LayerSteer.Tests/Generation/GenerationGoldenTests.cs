@@ -23,9 +23,14 @@ public class GenerationGoldenTests
         {
             int[] expected = GoldenCase.Ints(method.Value);
             var options = new SteeringOptions { Method = SteeringMethods.Parse(method.Name), Mode = SteeringMode.Seed };
-            using var generator = new Generator(
-                steered.Decoder, steered.Tokenizer, steered.Plan(options, scores, golden.Layer));
-            var request = new GenerationRequest { Prompt = prompt, MaxNewTokens = expected.Length, StopAtEos = false };
+            using var generator = new Generator(steered.Decoder, steered.Tokenizer);
+            var request = new GenerationRequest
+            {
+                Prompt = prompt,
+                Plan = steered.Plan(options, scores, golden.Layer),
+                MaxNewTokens = expected.Length,
+                StopAtEos = false,
+            };
             Assert.Equal(expected, generator.Generate(request, null, TestContext.Current.CancellationToken).Ids);
         }
     }
@@ -75,13 +80,13 @@ public class GenerationGoldenTests
         var request = new GenerationRequest
         {
             Prompt = prompt,
+            Plan = steered.Plan(options, scores, layer),
             MaxNewTokens = picks.Length,
             Sampling = new SamplerOptions { Kind = SamplingKind.Picks, Picks = picks },
         };
         (string text, IReadOnlyList<PublishedStep> steps) = PublishedLoop.Run(
             steered.Decoder,
             steered.Tokenizer,
-            steered.Plan(options, scores, layer),
             kind,
             request,
             TestContext.Current.CancellationToken);

@@ -8,6 +8,7 @@ using LayerSteer.Tests.Autoencoders;
 using LayerSteer.Tests.Models;
 using LayerSteer.Tests.Steering;
 using LayerSteer.Text;
+using LayerSteer.Topics;
 using Xunit;
 using Decoder = LayerSteer.Models.Decoder;
 
@@ -42,12 +43,13 @@ public sealed class GeneratorTests : IDisposable
     [InlineData(true)]
     public void Requests_side_by_side_give_what_each_gives_alone(bool steered)
     {
-        using var generator = new Generator(_decoder, _tokenizer, steered ? Plan(_decoder, _sae) : null);
-        IReadOnlyList<GenerationResult> together = generator.Generate(Requests, null, Cancellation);
-        Assert.Equal(Requests.Length, together.Count);
-        for (int i = 0; i < Requests.Length; i++)
+        using var generator = new Generator(_decoder, _tokenizer);
+        GenerationRequest[] requests = With(steered ? Plan(_decoder, _sae) : null);
+        IReadOnlyList<GenerationResult> together = generator.Generate(requests, null, Cancellation);
+        Assert.Equal(requests.Length, together.Count);
+        for (int i = 0; i < requests.Length; i++)
         {
-            AssertSame(generator.Generate(Requests[i], null, Cancellation), together[i]);
+            AssertSame(generator.Generate(requests[i], null, Cancellation), together[i]);
         }
     }
 
@@ -68,16 +70,72 @@ public sealed class GeneratorTests : IDisposable
     }
 
     [Theory]
+    [InlineData("the")]
+    [InlineData("a prompt that takes more rows than a pass has")]
+    public void Requests_of_one_prompt_with_plans_of_their_own_give_what_each_gives_alone(string prompt)
+    {
+        using var generator = new Generator(_decoder, _tokenizer);
+        var request = new GenerationRequest { Prompt = prompt, MaxNewTokens = 6, Sampling = Softmax(3) };
+        var other = new GenerationRequest { Prompt = "another", MaxNewTokens = 8 };
+        SteeringPlan?[] plans =
+        [
+            null,
+            Plan(_decoder, _sae, strength: 0f),
+            .. Enum.GetValues<SteeringMethod>().SelectMany(method => Enumerable.Range(1, TinyModel.Layers - 1).Select(
+                layer => Plan(HookPoint.ResidualPost(layer), new SteeringOptions { Method = method }))),
+            Plan(HookPoint.ResidualPost(1), new SteeringOptions { Mode = SteeringMode.Seed }),
+            Plan(new HookPoint(HookKind.MlpOut, 2), new SteeringOptions()),
+        ];
+        GenerationRequest[] requests =
+        [
+            .. plans.Select(plan => request with { Plan = plan }),
+            other with { Plan = plans[^1] },
+            request with { Plan = plans[^2], Sampling = Softmax(4) },
+            other,
+        ];
+        IReadOnlyList<GenerationResult> together = generator.Generate(requests, null, Cancellation);
+        for (int i = 0; i < requests.Length; i++)
+        {
+            AssertSame(generator.Generate(requests[i], null, Cancellation), together[i]);
+            Assert.Equal(requests.Length, together[i].BatchSize);
+            Assert.Equal(together[requests[i].Prompt == prompt ? 0 : ^1].PrefillTime, together[i].PrefillTime);
+        }
+
+        AssertSame(generator.Generate(request, null, Cancellation), together[1]);
+        Assert.Contains(together.Take(plans.Length), result => !result.Ids.SequenceEqual(together[0].Ids));
+    }
+
+    [Fact]
+    public void More_requests_of_one_prompt_than_a_pass_has_rows_give_what_each_gives_alone()
+    {
+        using var generator = new Generator(_decoder, _tokenizer);
+        SteeringPlan plan = Plan(_decoder, _sae);
+        GenerationRequest[] many =
+        [
+            .. Enumerable.Range(0, DecoderRun.DefaultRows + 3).Select(i => new GenerationRequest
+            {
+                Prompt = "the", Plan = i % 3 == 0 ? null : plan, MaxNewTokens = 2, Sampling = Softmax((ulong)i),
+            }),
+        ];
+        IReadOnlyList<GenerationResult> together = generator.Generate(many, null, Cancellation);
+        foreach (int i in new[] { 0, 1, 200, DecoderRun.DefaultRows - 1, many.Length - 2, many.Length - 1 })
+        {
+            AssertSame(generator.Generate(many[i], null, Cancellation), together[i]);
+        }
+    }
+
+    [Theory]
     [InlineData(false)]
     [InlineData(true)]
     public void Streaming_gives_the_same_ids_and_its_pieces_are_the_text(bool steered)
     {
-        using var generator = new Generator(_decoder, _tokenizer, steered ? Plan(_decoder, _sae) : null);
-        StringBuilder[] streamed = [.. Requests.Select(_ => new StringBuilder())];
+        using var generator = new Generator(_decoder, _tokenizer);
+        GenerationRequest[] requests = With(steered ? Plan(_decoder, _sae) : null);
+        StringBuilder[] streamed = [.. requests.Select(_ => new StringBuilder())];
         IReadOnlyList<GenerationResult> results =
-            generator.Generate(Requests, (request, text) => streamed[request].Append(text), Cancellation);
-        IReadOnlyList<GenerationResult> silent = generator.Generate(Requests, null, Cancellation);
-        for (int i = 0; i < Requests.Length; i++)
+            generator.Generate(requests, (request, text) => streamed[request].Append(text), Cancellation);
+        IReadOnlyList<GenerationResult> silent = generator.Generate(requests, null, Cancellation);
+        for (int i = 0; i < requests.Length; i++)
         {
             AssertSame(silent[i], results[i]);
             Assert.Equal(results[i].Text, streamed[i].ToString());
@@ -93,10 +151,10 @@ public sealed class GeneratorTests : IDisposable
         using var pool = new WorkerPool(threads);
         using Decoder decoder = Decoder.Load(_tiny.Path, new LoadOptions { Pool = pool });
         using SparseAutoencoder sae = TinyAutoencoder.Create(SaeActivationKind.TopK, pool);
-        using var shared = new Generator(_decoder, _tokenizer, Plan(_decoder, _sae));
-        using var own = new Generator(decoder, _tokenizer, Plan(decoder, sae));
-        IReadOnlyList<GenerationResult> expected = shared.Generate(Requests, null, Cancellation);
-        IReadOnlyList<GenerationResult> actual = own.Generate(Requests, null, Cancellation);
+        using var shared = new Generator(_decoder, _tokenizer);
+        using var own = new Generator(decoder, _tokenizer);
+        IReadOnlyList<GenerationResult> expected = shared.Generate(With(Plan(_decoder, _sae)), null, Cancellation);
+        IReadOnlyList<GenerationResult> actual = own.Generate(With(Plan(decoder, sae)), null, Cancellation);
         for (int i = 0; i < Requests.Length; i++)
         {
             AssertSame(expected[i], actual[i]);
@@ -109,15 +167,14 @@ public sealed class GeneratorTests : IDisposable
     public void With_the_cache_the_ids_are_those_of_reading_everything_again(bool steered)
     {
         SteeringPlan? plan = steered ? Plan(_decoder, _sae) : null;
-        using var generator = new Generator(_decoder, _tokenizer, plan);
-        GenerationResult result = generator.Generate(Requests[0], null, Cancellation);
+        using var generator = new Generator(_decoder, _tokenizer);
+        GenerationResult result = generator.Generate(With(plan)[0], null, Cancellation);
         List<int> ids = [.. result.PromptIds];
         Assert.Equal(TinyModel.Eos, ids[0]);
         foreach (int expected in result.Ids)
         {
-            SteeringPass? pass = plan is null ? null : new SteeringPass(plan);
-            pass?.Begin([new SteeredSequence(result.PromptIds.Length)]);
-            float[] logits = Passes.Logits(_decoder, [.. ids], pass?.Hooks)[^TinyModel.Vocabulary..];
+            HookSet? hooks = new SteeringPass().HooksFor([new SteeredSequence(result.PromptIds.Length, plan)]);
+            float[] logits = Passes.Logits(_decoder, [.. ids], hooks)[^TinyModel.Vocabulary..];
             Assert.Equal(Array.IndexOf(logits, logits.Max()), expected);
             ids.Add(expected);
         }
@@ -126,15 +183,16 @@ public sealed class GeneratorTests : IDisposable
     [Fact]
     public void Strength_zero_gives_what_the_unsteered_model_gives()
     {
-        using var unsteered = new Generator(_decoder, _tokenizer);
-        using var zero = new Generator(_decoder, _tokenizer, Plan(_decoder, _sae, strength: 0f));
-        using var steered = new Generator(_decoder, _tokenizer, Plan(_decoder, _sae));
+        using var generator = new Generator(_decoder, _tokenizer);
+        SteeringPlan zero = Plan(_decoder, _sae, strength: 0f);
+        SteeringPlan steered = Plan(_decoder, _sae);
         bool differs = false;
         foreach (GenerationRequest request in Requests)
         {
-            GenerationResult expected = unsteered.Generate(request, null, Cancellation);
-            AssertSame(expected, zero.Generate(request, null, Cancellation));
-            differs |= !expected.Ids.SequenceEqual(steered.Generate(request, null, Cancellation).Ids);
+            GenerationResult expected = generator.Generate(request, null, Cancellation);
+            AssertSame(expected, generator.Generate(request with { Plan = zero }, null, Cancellation));
+            int[] other = generator.Generate(request with { Plan = steered }, null, Cancellation).Ids;
+            differs |= !expected.Ids.SequenceEqual(other);
         }
 
         Assert.True(differs);
@@ -143,8 +201,8 @@ public sealed class GeneratorTests : IDisposable
     [Fact]
     public void Edits_are_counted_for_each_request()
     {
-        using var generator = new Generator(_decoder, _tokenizer, Plan(_decoder, _sae));
-        foreach (GenerationResult result in generator.Generate(Requests, null, Cancellation))
+        using var generator = new Generator(_decoder, _tokenizer);
+        foreach (GenerationResult result in generator.Generate(With(Plan(_decoder, _sae)), null, Cancellation))
         {
             // BOS is left alone, and the last token is not read any more.
             int special = result.PromptIds.Concat(result.Ids.SkipLast(1)).Count(id => id == TinyModel.Eos);
@@ -240,6 +298,12 @@ public sealed class GeneratorTests : IDisposable
         Assert.Equal(
             "top-p is 7, expected a number above 0 and at most 1",
             Refusal(new() { Prompt = "a", Sampling = new() { TopP = 7 } }));
+        using var model = new TinyModel();
+        model.Config["n_positions"] = 40;
+        model.Tensors["wpe.weight"] = ([40, TinyModel.DModel], new float[40 * TinyModel.DModel]);
+        using Decoder shorter = model.Load();
+        Assert.Equal(
+            "the plan was made for another model", Refusal(new() { Prompt = "a", Plan = Plan(shorter, _sae) }));
         Assert.Throws<ArgumentOutOfRangeException>(
             () => generator.Generate(new GenerationRequest { Prompt = "a", MaxNewTokens = 0 }, null, Cancellation));
         Assert.Single(
@@ -249,7 +313,7 @@ public sealed class GeneratorTests : IDisposable
     [Fact]
     public void Without_bos_the_prompt_stands_alone()
     {
-        using var generator = new Generator(_decoder, _tokenizer, null, BosPolicy.None);
+        using var generator = new Generator(_decoder, _tokenizer, BosPolicy.None);
         Assert.Equal(['a'], generator.Generate(new GenerationRequest { Prompt = "a" }, null, Cancellation).PromptIds);
     }
 
@@ -273,6 +337,9 @@ public sealed class GeneratorTests : IDisposable
         _tiny.Dispose();
     }
 
+    private static GenerationRequest[] With(SteeringPlan? plan) =>
+        [.. Requests.Select(request => request with { Plan = plan })];
+
     private static SamplerOptions Softmax(ulong seed) =>
         new() { Kind = SamplingKind.Softmax, Temperature = 2, TopP = 0.9, Seed = seed };
 
@@ -282,6 +349,12 @@ public sealed class GeneratorTests : IDisposable
         var edit = new LayerEdit(HookPoint.ResidualPost(1), sae, LayerEditTests.RandomScores(), options);
         return new SteeringPlan(decoder.Spec, options, [edit], [TinyModel.Eos]);
     }
+
+    private SteeringPlan Plan(HookPoint point, SteeringOptions options) => new(
+        _decoder.Spec,
+        options,
+        [new LayerEdit(point, _sae, LayerEditTests.RandomScores(), options)],
+        [TinyModel.Eos]);
 
     private static TinyModel Scripted(string text, bool end) => Scripted(Encoding.UTF8.GetBytes(text), end);
 
@@ -305,5 +378,8 @@ public sealed class GeneratorTests : IDisposable
         Assert.Equal(expected.Ids, actual.Ids);
         Assert.Equal(expected.Text, actual.Text);
         Assert.Equal(expected.StopReason, actual.StopReason);
+        Assert.Equal(expected.Edits.Edits, actual.Edits.Edits);
+        Assert.Equal(expected.Edits.MeanRelativeChange, actual.Edits.MeanRelativeChange);
+        Assert.Equal(expected.Edits.UnsupportedShare, actual.Edits.UnsupportedShare);
     }
 }

@@ -1,4 +1,5 @@
 using LayerSteer.Models;
+using LayerSteer.Numerics;
 
 namespace LayerSteer.Tests.Models;
 
@@ -38,10 +39,30 @@ internal static class Passes
         return values;
     }
 
+    /// <summary>The keys and then the values of all layers, heads and positions that a cache holds.</summary>
+    public static unsafe float[] Held(KvCache cache)
+    {
+        int dHead = AttentionKernel.Padded(cache.Spec.DHead);
+        var keys = new List<float>();
+        var values = new List<float>();
+        for (int layer = 0; layer < cache.Layers; layer++)
+        {
+            AttentionRow row = cache.Row(layer, cache.Length);
+            for (int head = 0; head < cache.Spec.NKeyValueHeads; head++)
+            {
+                int start = head * cache.Capacity * dHead;
+                keys.AddRange(new ReadOnlySpan<float>(row.Keys + start, cache.Length * dHead));
+                values.AddRange(new ReadOnlySpan<float>(row.Values + start, cache.Length * dHead));
+            }
+        }
+
+        return [.. keys, .. values];
+    }
+
     /// <summary>Sizes from 1 to <paramref name="largest"/> that add up to <paramref name="total"/>.</summary>
     public static int[] Cut(int total, int largest, ulong seed)
     {
-        var generator = new LayerSteer.Numerics.SplitMix64(seed);
+        var generator = new SplitMix64(seed);
         var sizes = new List<int>();
         for (int left = total; left > 0; left -= sizes[^1])
         {

@@ -200,8 +200,8 @@ public sealed class LayerEditTests : IDisposable
         Assert.Equal(
             "no hook point 'blocks.3.hook_resid_post'; this model has layers 0 to 2",
             Refusal(At(HookPoint.ResidualPost(3))));
-        Assert.Null(
-            new SteeringPass(new SteeringPlan(decoder.Spec, new SteeringOptions { Strength = 0f }, [], [])).Hooks);
+        var zero = new SteeringPlan(decoder.Spec, new SteeringOptions { Strength = 0f }, [], []);
+        Assert.Null(new SteeringPass().HooksFor([new SteeredSequence(1, zero)]));
     }
 
     public void Dispose()

@@ -115,9 +115,8 @@ internal sealed class SteeredCase(GoldenCase golden) : IDisposable
     {
         using DecoderRun run = Decoder.CreateRun();
         using KvCache cache = Decoder.CreateCache(Decoder.Spec.ContextLength);
-        var pass = new SteeringPass(plan);
-        pass.Begin([new SteeredSequence(tokens.Length)]);
-        run.Forward([new SequenceBlock(cache, tokens)], pass.Hooks, LogitRows.All);
+        HookSet? hooks = new SteeringPass().HooksFor([new SteeredSequence(tokens.Length, plan)]);
+        run.Forward([new SequenceBlock(cache, tokens)], hooks, LogitRows.All);
         return [.. Enumerable.Range(0, tokens.Length).SelectMany(i => run.Logits(i).ToArray())];
     }
 

@@ -100,7 +100,7 @@ public sealed class SteeringEquivalenceTests : IDisposable
     {
         using SparseAutoencoder sae = TinyAutoencoder.Create(SaeActivationKind.TopK);
         SteeringPlan plan = Plan(_decoder, sae, new SteeringOptions { Method = method, Strength = 0f });
-        Assert.Null(new SteeringPass(plan).Hooks);
+        Assert.Null(new SteeringPass().HooksFor([new SteeredSequence(20, plan), new SteeredSequence(20, null)]));
         int[] ids = TinyModel.Ids(1, 20);
         Bits.Same(Passes.Logits(_decoder, ids), Logits(_decoder, plan, ids, [20]), "logits");
     }
@@ -135,10 +135,8 @@ public sealed class SteeringEquivalenceTests : IDisposable
         var plan =
             new SteeringPlan(_decoder.Spec, options, [new LayerEdit(point, sae, Scores, options)], [TinyModel.Eos]);
         float[] before = Passes.Values(_decoder, ids, point);
-        var pass = new SteeringPass(plan);
-        var sequence = new SteeredSequence(promptLength: 4);
-        pass.Begin([sequence]);
-        float[] after = Passes.Values(_decoder, ids, point, pass.Hooks);
+        var sequence = new SteeredSequence(promptLength: 4, plan);
+        float[] after = Passes.Values(_decoder, ids, point, new SteeringPass().HooksFor([sequence]));
         IEnumerable<int> edited = Enumerable.Range(0, 10).Where(
             p => !before.AsSpan(p * 40, 40).SequenceEqual(after.AsSpan(p * 40, 40)));
         Assert.Equal(expected, string.Join(',', edited));
@@ -151,13 +149,33 @@ public sealed class SteeringEquivalenceTests : IDisposable
         using SparseAutoencoder sae = TinyAutoencoder.Create(SaeActivationKind.TopK);
         foreach (SteeringMethod method in new[] { SteeringMethod.Swap, SteeringMethod.Clamp, SteeringMethod.Weight })
         {
-            var pass = new SteeringPass(Plan(_decoder, sae, new SteeringOptions { Method = method }));
-            pass.Begin([new SteeredSequence(1)]);
+            SteeringPlan plan = Plan(_decoder, sae, new SteeringOptions { Method = method });
+            HookSet? hooks = new SteeringPass().HooksFor([new SteeredSequence(1, plan)]);
             using DecoderRun run = _decoder.CreateRun(1);
             using KvCache cache = _decoder.CreateCache(TinyModel.Context);
             SequenceBlock[] block = [new SequenceBlock(cache, new[] { 7 })];
-            Assert.Equal(0, SteadyState.BytesAllocated(TinyModel.Context, () => run.Forward(block, pass.Hooks)));
+            Assert.Equal(0, SteadyState.BytesAllocated(TinyModel.Context, () => run.Forward(block, hooks)));
         }
+    }
+
+    [Fact]
+    public void A_step_of_a_mixed_batch_in_steady_state_allocates_nothing()
+    {
+        using SparseAutoencoder sae = TinyAutoencoder.Create(SaeActivationKind.TopK);
+        SteeringPlan?[] plans =
+        [
+            null,
+            Plan(_decoder, sae, new SteeringOptions { Strength = 0f }),
+            .. Enum.GetValues<SteeringMethod>().Select(
+                method => Plan(_decoder, sae, new SteeringOptions { Method = method })),
+            Plan(_decoder, sae, new SteeringOptions { Mode = SteeringMode.Seed }),
+        ];
+        HookSet? hooks = new SteeringPass().HooksFor([.. plans.Select(plan => new SteeredSequence(1, plan))]);
+        using DecoderRun run = _decoder.CreateRun(plans.Length);
+        KvCache[] caches = [.. plans.Select(_ => _decoder.CreateCache(TinyModel.Context))];
+        SequenceBlock[] blocks = [.. caches.Select((cache, i) => new SequenceBlock(cache, new[] { i }))];
+        Assert.Equal(0, SteadyState.BytesAllocated(TinyModel.Context, () => run.Forward(blocks, hooks)));
+        Array.ForEach(caches, cache => cache.Dispose());
     }
 
     public void Dispose()
@@ -185,22 +203,21 @@ public sealed class SteeringEquivalenceTests : IDisposable
 
     private static float[] Logits(Decoder decoder, SteeringPlan plan, int[] ids, IEnumerable<int> blocks)
     {
-        var pass = new SteeringPass(plan);
-        pass.Begin([new SteeredSequence(ids.Length)]);
-        return Passes.Logits(decoder, ids, pass.Hooks, blocks);
+        HookSet? hooks = new SteeringPass().HooksFor([new SteeredSequence(ids.Length, plan)]);
+        return Passes.Logits(decoder, ids, hooks, blocks);
     }
 
     /// <summary>The sequences read side by side in two passes; logits of their last positions.</summary>
     private float[][] TogetherLogits(SteeringPlan plan, int[][] ids)
     {
-        var pass = new SteeringPass(plan);
-        pass.Begin([.. ids.Select(sequence => new SteeredSequence(sequence.Length))]);
+        HookSet? hooks =
+            new SteeringPass().HooksFor([.. ids.Select(sequence => new SteeredSequence(sequence.Length, plan))]);
         using DecoderRun run = _decoder.CreateRun();
         KvCache[] caches = [.. ids.Select(sequence => _decoder.CreateCache(sequence.Length))];
         SequenceBlock Block(int i, Range range) => new(caches[i], ids[i].AsMemory()[range]);
         int[] all = [.. Enumerable.Range(0, ids.Length)];
-        run.Forward([.. all.Select(i => Block(i, ..(ids[i].Length / 2)))], pass.Hooks, LogitRows.None);
-        run.Forward([.. all.Select(i => Block(i, (ids[i].Length / 2)..))], pass.Hooks);
+        run.Forward([.. all.Select(i => Block(i, ..(ids[i].Length / 2)))], hooks, LogitRows.None);
+        run.Forward([.. all.Select(i => Block(i, (ids[i].Length / 2)..))], hooks);
         Array.ForEach(caches, cache => cache.Dispose());
         return [.. all.Select(i => run.Logits(i).ToArray())];
     }
