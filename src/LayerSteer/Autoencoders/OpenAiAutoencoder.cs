@@ -46,14 +46,12 @@ public static class OpenAiAutoencoder
         WeightStore? store = new();
         try
         {
-            WeightMatrix packed = WeightMatrix.FromRows(
-                store, "encoder", WeightType.F32, dSae, dIn, FiniteReader.Of(encoder));
+            var screened = new ScreenedEncoder(store, dSae, dIn, latentBias, FiniteReader.Of(encoder));
             NativeBuffer rows = store.Take(
                 "decoder", (long)dSae * dIn, rows => Transpose(rows, dIn, dSae, FiniteReader.Of(decoder)));
             var autoencoder = new SparseAutoencoder(
                 filePath,
-                packed,
-                latentBias,
+                screened,
                 rows,
                 preBias,
                 activation,
