@@ -1,95 +1,140 @@
 using System.Diagnostics;
 using LayerSteer.Models;
 using LayerSteer.Numerics;
+using LayerSteer.Steering;
 
 namespace LayerSteer.Benchmarks;
 
 /// <summary>
-/// One-token steps at GPT-2-small shape, float32, batch 1, context 32. The floor is the time to read the weights of a
-/// step once at the bandwidth measured beside it.
+/// One-token steps at GPT-2-small shape: without steering and with each method through an autoencoder of 32,768 latents
+/// after layer 6, by weight type, context, batch and number of threads. The floor of a step is the longer of
+/// <code>
+/// (weights + keys and values of all sequences + int8 rows of the encoder if the method encodes) / bandwidth
+/// 2·weights·batch / peak of float32 multiply-adds
+/// </code>
+/// at the bandwidth (the better of one reading before and one after) and the peak measured beside it.
 /// </summary>
 internal static class DecodeBenchmark
 {
-    private const int Context = 32;
-    private const int Rounds = 15;
-    private const int Steps = 8;
+    private const double LeastMilliseconds = 60;
 
-    public static void Run()
+    public static IReadOnlyList<Figure> Run(BenchmarkOptions options)
     {
-        int[] threadCounts = [.. new[] { 1, Environment.ProcessorCount }.Distinct()];
         using var machine = new MachineSpeed();
-        WorkerPool[] pools = [.. threadCounts.Select(threads => new WorkerPool(threads))];
-        using var weights = new RandomDecoder(WeightType.F32);
-        Arm[] arms = [.. pools.Select(pool => new Arm(weights.With(pool)))];
-        Console.WriteLine($"{Measured.Machine}; context {Context}");
-        for (int round = -1; round < Rounds; round++)
+        using var steering = new RandomSteering();
+        RandomDecoder[] weights = [.. options.Types.Select(type => new RandomDecoder(type))];
+        var figures = new List<Figure>();
+        foreach (int threads in options.Threads)
         {
+            using var pool = new WorkerPool(threads);
+            using var edits = steering.With(pool);
+            Decoder[] decoders = [.. weights.Select(w => w.With(pool))];
+            foreach (int batch in options.Batches)
+            {
+                foreach (int context in options.Contexts)
+                {
+                    KvCache[] caches = [.. Enumerable.Range(0, batch).Select(_ => Filled(decoders[0], context))];
+                    Arm[] arms = [.. decoders.SelectMany(decoder => options.Names.Select(
+                        name => new Arm(decoder, caches, context, name, edits)))];
+                    Console.Error.WriteLine($"{threads} threads, batch {batch}, context {context}");
+                    Measure(machine, pool, arms, options.Rounds);
+                    figures.AddRange(arms.Select(arm => arm.Figure));
+                    Array.ForEach(arms, arm => arm.Dispose());
+                    Array.ForEach(caches, cache => cache.Dispose());
+                }
+            }
+
+            Array.ForEach(decoders, decoder => decoder.Dispose());
+        }
+
+        Array.ForEach(weights, w => w.Dispose());
+        return figures;
+    }
+
+    private static void Measure(MachineSpeed machine, WorkerPool pool, Arm[] arms, int rounds)
+    {
+        Array.ForEach(arms, arm => arm.Step(4)); // the tiers of the JIT
+        double before = machine.Bandwidth(pool);
+        for (int round = 0; round < rounds; round++)
+        {
+            double peak = machine.PeakFlops(pool);
             foreach (Arm arm in arms)
             {
-                arm.Round(machine, counts: round >= 0);
+                double milliseconds = arm.Time();
+                double after = machine.Bandwidth(pool);
+                arm.Add(milliseconds, Math.Max(before, after), peak);
+                before = after;
             }
         }
+    }
 
-        foreach (Arm arm in arms)
-        {
-            arm.Print();
-            arm.Dispose();
-        }
-
-        Array.ForEach(pools, pool => pool.Dispose());
+    /// <summary>A cache as long as the context; what it holds does not change the time.</summary>
+    private static KvCache Filled(Decoder decoder, int context)
+    {
+        KvCache cache = decoder.CreateCache(context + 1);
+        cache.Length = context;
+        return cache;
     }
 
     private sealed class Arm : IDisposable
     {
         private readonly Decoder _decoder;
+        private readonly KvCache[] _caches;
         private readonly DecoderRun _run;
-        private readonly KvCache _cache;
         private readonly SequenceBlock[] _step;
-        private readonly Measured _bandwidth = new();
-        private readonly Measured _time = new();
-        private readonly Measured _ratio = new();
+        private readonly HookSet? _hooks;
+        private readonly long _bytes;
 
-        public Arm(Decoder decoder)
+        public Arm(Decoder decoder, KvCache[] caches, int context, string name, RandomSteering.Edits edits)
         {
             _decoder = decoder;
-            _run = decoder.CreateRun(Context);
-            _cache = decoder.CreateCache(Context + 1);
-            _run.Forward([new SequenceBlock(_cache, new int[Context])]);
-            _step = [new SequenceBlock(_cache, new[] { 7 })];
+            _caches = caches;
+            _run = decoder.CreateRun(caches.Length);
+            _step = [.. caches.Select((cache, i) => new SequenceBlock(cache, new[] { 100 + i }))];
+            SteeringPlan? plan = edits.Plan(name);
+            _hooks = new SteeringPass().HooksFor([.. caches.Select(_ => new SteeredSequence(1, plan))]);
+            _bytes = decoder.BytesPerToken + edits.Bytes(plan)
+                + (2L * caches.Length * context * decoder.Spec.DModel * decoder.Spec.NLayers * sizeof(float));
+            Figure = new Figure(name, decoder.Type, decoder.Pool.Threads, caches.Length, context);
         }
 
-        public void Round(MachineSpeed machine, bool counts)
+        public Figure Figure { get; }
+
+        public void Step(int count)
         {
-            double bandwidth = machine.Bandwidth(_decoder.Pool);
+            for (int i = 0; i < count; i++)
+            {
+                foreach (KvCache cache in _caches)
+                {
+                    cache.Truncate(Figure.Context);
+                }
+
+                _run.Forward(_step, _hooks);
+            }
+        }
+
+        /// <summary>Milliseconds of a step, over as many as take a while.</summary>
+        public double Time()
+        {
+            Step(1); // what the reading before has left in the caches is not the model's
             long start = Stopwatch.GetTimestamp();
-            for (int i = 0; i < Steps; i++)
+            int steps = 0;
+            do
             {
-                _cache.Truncate(Context);
-                _run.Forward(_step);
+                Step(1);
+                steps++;
             }
-
-            double milliseconds = Stopwatch.GetElapsedTime(start).TotalMilliseconds / Steps;
-            bandwidth = Math.Max(bandwidth, machine.Bandwidth(_decoder.Pool));
-            if (counts)
-            {
-                _bandwidth.Add(bandwidth / 1e9);
-                _time.Add(milliseconds);
-                _ratio.Add(milliseconds / (_decoder.BytesPerToken / bandwidth * 1e3));
-            }
+            while (Stopwatch.GetElapsedTime(start).TotalMilliseconds < LeastMilliseconds);
+            return Stopwatch.GetElapsedTime(start).TotalMilliseconds / steps;
         }
 
-        public void Print()
+        public void Add(double milliseconds, double bandwidth, double peak)
         {
-            double floor = _decoder.BytesPerToken / _bandwidth.Median / 1e6;
-            Console.WriteLine(FormattableString.Invariant($"{_decoder.Pool.Threads} threads: {_time} ms a token; ")
-                + FormattableString.Invariant($"{_bandwidth} GB/s, floor {floor:F2} ms; ratio {_ratio}"));
+            double operations = 2.0 * _caches.Length * RandomDecoder.Parameters;
+            double floor = 1e3 * Math.Max(_bytes / bandwidth, operations / peak);
+            Figure.Add(milliseconds / _caches.Length, floor / _caches.Length);
         }
 
-        public void Dispose()
-        {
-            _cache.Dispose();
-            _run.Dispose();
-            _decoder.Dispose();
-        }
+        public void Dispose() => _run.Dispose();
     }
 }

@@ -21,9 +21,6 @@ internal sealed class Measured
         $"{Environment.ProcessorCount} cores, {RuntimeInformation.ProcessArchitecture}, "
         + $"{WorkerPool.VectorBits}-bit registers, {RuntimeInformation.FrameworkDescription}";
 
-    /// <summary>One thread, and as many as the machine allows.</summary>
-    public static int[] ThreadCounts => [.. new[] { 1, Environment.ProcessorCount }.Distinct()];
-
     public void Add(double value) => _values.Add(value);
 
     /// <summary>Median, and least and most in brackets.</summary>

@@ -5,119 +5,113 @@ using LayerSteer.Numerics;
 namespace LayerSteer.Benchmarks;
 
 /// <summary>
-/// A prompt of 256 tokens in one pass at GPT-2-small shape, without logits, and its matrix products alone. Operations
-/// counted: the linear layers of the blocks, and scores and sums of attention over the visible keys. The floor is the
-/// time for these at the peak of float32 multiply-adds measured beside it.
+/// A prompt in one pass at GPT-2-small shape, without logits (name <c>unsteered</c>), and its matrix products alone
+/// (name <c>products</c>). Operations counted: the linear layers of the blocks, and scores and sums of attention over
+/// the visible keys. The floor is the time for these at the peak of float32 multiply-adds measured beside it, so the
+/// share of the peak is 1 / ratio; int8 may be below 1.
 /// </summary>
 internal static class PrefillBenchmark
 {
-    private const int Tokens = 256;
-    private const int Rounds = 9;
-
-    public static void Run(string[] types)
+    public static IReadOnlyList<Figure> Run(BenchmarkOptions options)
     {
         using var machine = new MachineSpeed();
-        WorkerPool[] pools = [.. Measured.ThreadCounts.Select(threads => new WorkerPool(threads))];
-        RandomDecoder[] weights = [.. types.Select(type => new RandomDecoder(WeightTypes.Parse(type)))];
-        Arm[] arms = [.. weights.SelectMany(w => pools.Select(pool => new Arm(w.With(pool))))];
-        Console.WriteLine($"{Measured.Machine}; {Tokens} tokens");
-        for (int round = -1; round < Rounds; round++)
+        RandomDecoder[] weights = [.. options.Types.Select(type => new RandomDecoder(type))];
+        var figures = new List<Figure>();
+        foreach (int threads in options.Threads)
         {
-            foreach (Arm arm in arms)
+            using var pool = new WorkerPool(threads);
+            Decoder[] decoders = [.. weights.Select(w => w.With(pool))];
+            foreach (int tokens in options.Contexts)
             {
-                arm.Round(machine, counts: round >= 0);
-            }
-        }
+                Arm[] arms = [.. decoders.Select(decoder => new Arm(decoder, tokens))];
+                Console.Error.WriteLine($"{threads} threads, {tokens} tokens");
+                for (int round = -1; round < options.Rounds; round++)
+                {
+                    foreach (Arm arm in arms)
+                    {
+                        arm.Round(machine, counts: round >= 0);
+                    }
+                }
 
-        foreach (Arm arm in arms)
-        {
-            arm.Print();
-            arm.Dispose();
+                figures.AddRange(arms.SelectMany(arm => new[] { arm.Products, arm.Pass }));
+                Array.ForEach(arms, arm => arm.Dispose());
+            }
+
+            Array.ForEach(decoders, decoder => decoder.Dispose());
         }
 
         Array.ForEach(weights, w => w.Dispose());
-        Array.ForEach(pools, pool => pool.Dispose());
+        return figures;
     }
 
     private sealed class Arm : IDisposable
     {
         private readonly Decoder _decoder;
+        private readonly int _tokens;
         private readonly DecoderRun _run;
         private readonly KvCache _cache;
         private readonly SequenceBlock[] _prompt;
-        private readonly float[] _x = [.. Enumerable.Range(0, Tokens * 3072).Select(i => (i % 17) - 8f)];
-        private readonly float[] _y = new float[Tokens * 3072];
-        private readonly Measured _peak = new();
-        private readonly Measured _products = new();
-        private readonly Measured _productShare = new();
-        private readonly Measured _pass = new();
-        private readonly Measured _passShare = new();
+        private readonly float[] _x;
+        private readonly float[] _y;
 
-        public Arm(Decoder decoder)
+        public Arm(Decoder decoder, int tokens)
         {
             _decoder = decoder;
-            _run = decoder.CreateRun(Tokens);
-            _cache = decoder.CreateCache(Tokens);
-            _prompt = [new SequenceBlock(_cache, Enumerable.Range(0, Tokens).ToArray())];
+            _tokens = tokens;
+            _run = decoder.CreateRun(tokens);
+            _cache = decoder.CreateCache(tokens);
+            _prompt = [new SequenceBlock(_cache, Enumerable.Range(0, tokens).ToArray())];
+            _x = [.. Enumerable.Range(0, tokens * decoder.Spec.DMlp).Select(i => (i % 17) - 8f)];
+            _y = new float[tokens * decoder.Spec.DMlp];
+            Products = new Figure("products", decoder.Type, decoder.Pool.Threads, 1, tokens);
+            Pass = new Figure(BenchmarkOptions.Unsteered, decoder.Type, decoder.Pool.Threads, 1, tokens);
         }
+
+        public Figure Products { get; }
+
+        public Figure Pass { get; }
 
         public void Round(MachineSpeed machine, bool counts)
         {
-            double peak = machine.PeakFlops(_decoder.Pool) / 1e9;
-            double products = Speed(MatrixOperations, Products);
-            double pass = Speed(MatrixOperations + AttentionOperations, () =>
+            double peak = machine.PeakFlops(_decoder.Pool);
+            double products = Time(MultiplyAll);
+            peak = Math.Max(peak, machine.PeakFlops(_decoder.Pool));
+            double pass = Time(() =>
             {
                 _cache.Truncate(0);
                 _run.Forward(_prompt, null, LogitRows.None);
             });
-            peak = Math.Max(peak, machine.PeakFlops(_decoder.Pool) / 1e9);
+            peak = Math.Max(peak, machine.PeakFlops(_decoder.Pool));
             if (counts)
             {
-                _peak.Add(peak);
-                _products.Add(products);
-                _productShare.Add(100 * products / peak);
-                _pass.Add(pass);
-                _passShare.Add(100 * pass / peak);
+                double linear = RandomDecoder.MatrixOperations(_tokens);
+                double all = linear + RandomDecoder.AttentionOperations(_tokens);
+                Products.Add(products / _tokens, 1e3 * linear / peak / _tokens);
+                Pass.Add(pass / _tokens, 1e3 * all / peak / _tokens);
             }
-        }
-
-        public void Print()
-        {
-            double milliseconds = (MatrixOperations + AttentionOperations) / _pass.Median / 1e6 / Tokens;
-            Console.WriteLine(
-                FormattableString.Invariant($"{WeightTypes.NameOf(_decoder.Type),-4} {_decoder.Pool.Threads} threads: ")
-                + FormattableString.Invariant($"products {_products} GFLOP/s, {_productShare} % of the peak; ")
-                + FormattableString.Invariant($"pass {_pass}, {_passShare} %, {milliseconds:F2} ms a token; peak {_peak}"));
         }
 
         public void Dispose()
         {
             _cache.Dispose();
             _run.Dispose();
-            _decoder.Dispose();
         }
 
-        private double MatrixOperations => 2.0 * Tokens * _decoder.Spec.NLayers * _decoder.Spec.DModel
-            * ((4.0 * _decoder.Spec.DModel) + (2.0 * _decoder.Spec.DMlp));
-
-        private double AttentionOperations =>
-            4.0 * _decoder.Spec.NLayers * _decoder.Spec.DModel * Tokens * (Tokens + 1) / 2;
-
-        private static double Speed(double operations, Action action)
+        private static double Time(Action action)
         {
             long start = Stopwatch.GetTimestamp();
             action();
-            return operations / Stopwatch.GetElapsedTime(start).TotalSeconds / 1e9;
+            return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
         }
 
         /// <summary>All matrix products of the blocks, and nothing else.</summary>
-        private void Products()
+        private void MultiplyAll()
         {
             foreach (BlockWeights block in _decoder.Weights.Blocks)
             {
                 foreach (Linear linear in new[] { block.QueryKeyValue, block.AttentionOut, block.MlpIn, block.MlpOut })
                 {
-                    linear.Run(_decoder.Pool, _x, _y, Tokens);
+                    linear.Run(_decoder.Pool, _x, _y, _tokens);
                 }
             }
         }

@@ -1,26 +1,39 @@
+using System.CommandLine;
 using BenchmarkDotNet.Configs;
 using BenchmarkDotNet.Jobs;
 using BenchmarkDotNet.Running;
 using BenchmarkDotNet.Toolchains.InProcess.Emit;
 using LayerSteer.Benchmarks;
 
-switch (args)
+var root = new RootCommand("What LayerSteer costs at the shape of GPT-2 small, beside what the machine can do.");
+root.Subcommands.Add(BenchmarkOptions.Command(
+    "decode", "One-token steps.", typed: true, named: true, [32, 512], [1, 8, 32], DecodeBenchmark.Run));
+root.Subcommands.Add(BenchmarkOptions.Command(
+    "prefill", "A prompt in one pass.", typed: true, named: false, [256], [], PrefillBenchmark.Run));
+root.Subcommands.Add(BenchmarkOptions.Command(
+    "sae", "The step through the autoencoder alone.", typed: false, named: true, [], [1, 8, 32], SaeBenchmark.Run));
+root.Subcommands.Add(BenchmarkOptions.Command(
+    "index", "Texts to a layer and to latents.", typed: true, named: false, [256], [], IndexBenchmark.Run));
+
+Argument<string[]> rest = new("options") { Description = "Passed to BenchmarkDotNet.", Arity = ArgumentArity.ZeroOrMore };
+var micro = new Command("micro", "Single kernels, by BenchmarkDotNet.") { rest };
+micro.TreatUnmatchedTokensAsErrors = false;
+micro.SetAction(parse => BenchmarkRunner.Run<KernelBenchmarks>(
+    DefaultConfig.Instance.AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance)),
+    [.. parse.GetValue(rest) ?? [], .. parse.UnmatchedTokens]));
+root.Subcommands.Add(micro);
+
+Argument<string> folder = new("FOLDER") { Description = "Receives model/, sae/ and encoder/." };
+Argument<string> vocabularies = new("VOCABULARIES") { Description = "Holds vocab.json, merges.txt and vocab.txt." };
+Argument<string> shape = new("SHAPE") { Description = "gpt2-small or tiny." };
+shape.AcceptOnlyFromAmong("gpt2-small", "tiny");
+var random = new Command("random", "Writes a model, an SAE and an encoder with random weights.")
 {
-    case ["decode"]:
-        DecodeBenchmark.Run();
-        return 0;
-    case ["prefill", .. var types]:
-        PrefillBenchmark.Run(types);
-        return 0;
-    case ["micro", ..]:
-        BenchmarkRunner.Run<KernelBenchmarks>(
-            DefaultConfig.Instance.AddJob(Job.ShortRun.WithToolchain(InProcessEmitToolchain.Instance)), args[1..]);
-        return 0;
-    case ["random", string folder, string vocabularies, "gpt2-small" or "tiny"]:
-        RandomFiles.Write(folder, vocabularies, args[3] == "tiny" ? RandomShape.Tiny : RandomShape.Gpt2Small);
-        return 0;
-    default:
-        Console.Error.WriteLine(
-            "usage: decode | prefill | micro [BenchmarkDotNet options] | random FOLDER VOCABULARIES gpt2-small|tiny");
-        return 1;
-}
+    folder, vocabularies, shape,
+};
+random.SetAction(parse => RandomFiles.Write(
+    parse.GetRequiredValue(folder),
+    parse.GetRequiredValue(vocabularies),
+    parse.GetRequiredValue(shape) == "tiny" ? RandomShape.Tiny : RandomShape.Gpt2Small));
+root.Subcommands.Add(random);
+return root.Parse(args).Invoke();

@@ -46,6 +46,19 @@ internal sealed class RandomDecoder : IDisposable
         TiedUnembedding = true,
     };
 
+    /// <summary>The weights that one token is multiplied with.</summary>
+    public static long Parameters =>
+        (Spec.NLayers * BlockParameters) + ((long)Spec.Vocabulary * Spec.DModel);
+
+    private static long BlockParameters => (long)Spec.DModel * ((4L * Spec.DModel) + (2L * Spec.DMlp));
+
+    /// <summary>Floating-point operations of the linear layers of all blocks.</summary>
+    public static double MatrixOperations(int tokens) => 2.0 * tokens * Spec.NLayers * BlockParameters;
+
+    /// <summary>Floating-point operations of scores and sums over the visible keys, from position 0.</summary>
+    public static double AttentionOperations(int tokens) =>
+        4.0 * Spec.NLayers * Spec.DModel * tokens * (tokens + 1) / 2;
+
     /// <summary>A decoder that works with these threads.</summary>
     public Decoder With(WorkerPool pool) => new(string.Empty, Spec, _weights, _nothing, [], pool);
 

@@ -31,9 +31,8 @@ public sealed class EncodedRows
     private readonly float[] _lower;
     private readonly float[] _upper;
     private readonly float[] _magnitude;
-    private readonly int[] _groups;
     private readonly int[] _top;
-    private readonly float[] _each;
+    private readonly float[] _uppers;
     private readonly int[] _candidates;
     private readonly float[] _exact;
     private readonly float[] _scratch;
@@ -49,7 +48,7 @@ public sealed class EncodedRows
         _pool = pool;
         Capacity = capacity;
         int dSae = autoencoder.DSae;
-        int groups = Lanes.Groups(dSae);
+        int groups = ScreenKernel.Groups(dSae);
         int most = Math.Max(dSae / LeastScreened, Math.Min(dSae, 4 * autoencoder.Activation.K));
         _inputs = new float[capacity * autoencoder.DIn];
         _words = new float[capacity * QuantiseKernel.Words(autoencoder.DIn)];
@@ -60,9 +59,8 @@ public sealed class EncodedRows
         _lower = new float[groups];
         _upper = new float[groups];
         _magnitude = new float[groups];
-        _groups = new int[groups];
         _top = new int[Math.Max(1, autoencoder.Activation.K)];
-        _each = new float[groups * Lanes.Count];
+        _uppers = new float[dSae];
         _candidates = new int[most];
         _exact = new float[most];
         _keys = new float[most];
@@ -176,44 +174,21 @@ public sealed class EncodedRows
             return -1;
         }
 
-        SaeActivation activation = _autoencoder.Activation;
-        int dSae = _autoencoder.DSae;
         fixed (float* approximate = _approximate, weights = keys.Weights, lower = _lower, upper = _upper)
         {
-            ScreenedOutputs outputs = _encoder.Outputs(approximate + ((long)row * dSae), _factors[row]);
-            fixed (float* magnitude = _magnitude, each = _each)
+            fixed (float* magnitude = _magnitude, uppers = _uppers)
             {
-                var bounds = new ScreenKernel(outputs, keys.Kind, weights, lower, upper, magnitude);
-                _pool.Run(ref bounds, _lower.Length, dSae * 4L);
-                if (!AllBelow(_magnitude, ScreenKernel.LargestMagnitude) || !AllBelow(_upper, float.PositiveInfinity))
-                {
-                    return -1;
-                }
-
-                float least = LeastKey(activation);
-                int groups = 0;
-                for (int group = 0; group < _upper.Length; group++)
-                {
-                    if (_upper[group] >= least)
-                    {
-                        _groups[groups++] = group;
-                    }
-                }
-
-                if (groups > _candidates.Length)
-                {
-                    return -1;
-                }
-
-                fixed (int* chosen = _groups)
-                {
-                    var uppers = new ScreenKernel(outputs, keys.Kind, weights, chosen, each);
-                    _pool.Run(ref uppers, groups, groups * 64L);
-                }
-
-                return Collect(groups, least);
+                ScreenKernel.Run(
+                    _pool,
+                    _encoder.Outputs(approximate + ((long)row * _autoencoder.DSae), _factors[row]),
+                    keys.Kind,
+                    weights,
+                    new ScreenedKeys(lower, upper, magnitude, uppers));
             }
         }
+
+        bool bounded = AllBelow(_magnitude, ScreenKernel.LargestMagnitude) && AllBelow(_upper, float.PositiveInfinity);
+        return bounded ? Collect(LeastKey(_autoencoder.Activation)) : -1;
     }
 
     /// <summary>
@@ -238,15 +213,21 @@ public sealed class EncodedRows
         return MathF.Max(least, reached);
     }
 
-    private int Collect(int groups, float least)
+    private int Collect(float least)
     {
         int count = 0;
-        for (int i = 0; i < groups; i++)
+        for (int group = 0; group < _upper.Length; group++)
         {
-            for (int lane = 0; lane < Lanes.Count; lane++)
+            if (!(_upper[group] >= least))
             {
-                int latent = (_groups[i] * Lanes.Count) + lane;
-                if (_each[(i * Lanes.Count) + lane] >= least && latent < _autoencoder.DSae)
+                continue;
+            }
+
+            int first = (group / Lanes.Count * ScreenKernel.Block) + (group % Lanes.Count);
+            int stop = Math.Min(_uppers.Length, first + ScreenKernel.Block);
+            for (int latent = first; latent < stop; latent += Lanes.Count)
+            {
+                if (_uppers[latent] >= least)
                 {
                     if (count == _candidates.Length)
                     {
@@ -258,6 +239,7 @@ public sealed class EncodedRows
             }
         }
 
+        _candidates.AsSpan(0, count).Sort();
         return count;
     }
 

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace LayerSteer.Numerics;
 
 /// <summary>An activation in place, element by element. Items: groups of 16 elements.</summary>
@@ -24,6 +26,7 @@ internal unsafe struct ActivationKernel : IKernel
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public readonly void Run<T>(int begin, int end) where T : struct, ILanes<T>
     {
         for (long group = begin; group < end; group++)

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace LayerSteer.Numerics;
 
 /// <summary>y += x, element by element. Items: groups of 16 elements.</summary>
@@ -25,6 +27,7 @@ internal unsafe struct AddKernel : IKernel
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public readonly void Run<T>(int begin, int end) where T : struct, ILanes<T>
     {
         long i = (long)begin * Lanes.Count;

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace LayerSteer.Numerics;
 
 /// <summary>
@@ -28,6 +30,14 @@ internal unsafe interface ILanes<T> where T : struct, ILanes<T>
     static abstract T Max(T a, T b);
 
     static abstract T Min(T a, T b);
+
+    /// <summary>
+    /// The larger, in one instruction: NaN and the sign of 0 may come out either way, so no result may depend on them.
+    /// </summary>
+    static abstract T FastMax(T a, T b);
+
+    /// <summary>The smaller, likewise.</summary>
+    static abstract T FastMin(T a, T b);
 
     /// <summary>
     /// Adds the integer in the low mantissa bits of <paramref name="shifted"/> to the exponent of
@@ -120,6 +130,7 @@ internal static unsafe class Lanes
     /// e^x within 2 ulp for x in [−87.3, 88.3]; beyond, the value at that end.
     /// <code>x = n·ln 2 + r, |r| ≤ ln 2 / 2;  e^x = 2^n · Σ r^i / i!, i = 0..7</code>
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static T Exp<T>(T x) where T : struct, ILanes<T>
     {
         x = T.Min(T.Max(x, T.Broadcast(-87.3f)), T.Broadcast(88.3f));

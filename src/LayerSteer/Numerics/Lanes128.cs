@@ -73,6 +73,20 @@ internal readonly unsafe struct Lanes128 : ILanes<Lanes128>
         Vector128.Min(x._a, y._a), Vector128.Min(x._b, y._b), Vector128.Min(x._c, y._c), Vector128.Min(x._d, y._d));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 FastMax(Lanes128 x, Lanes128 y) => new(
+        Vector128.MaxNative(x._a, y._a),
+        Vector128.MaxNative(x._b, y._b),
+        Vector128.MaxNative(x._c, y._c),
+        Vector128.MaxNative(x._d, y._d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 FastMin(Lanes128 x, Lanes128 y) => new(
+        Vector128.MinNative(x._a, y._a),
+        Vector128.MinNative(x._b, y._b),
+        Vector128.MinNative(x._c, y._c),
+        Vector128.MinNative(x._d, y._d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 AddExponent(Lanes128 value, Lanes128 shifted) => new(
         (value._a.AsInt32() + (shifted._a.AsInt32() << 23)).AsSingle(),
         (value._b.AsInt32() + (shifted._b.AsInt32() << 23)).AsSingle(),

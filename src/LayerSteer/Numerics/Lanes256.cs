@@ -57,6 +57,14 @@ internal readonly unsafe struct Lanes256 : ILanes<Lanes256>
     public static Lanes256 Min(Lanes256 a, Lanes256 b) => new(Vector256.Min(a._a, b._a), Vector256.Min(a._b, b._b));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 FastMax(Lanes256 a, Lanes256 b) =>
+        new(Vector256.MaxNative(a._a, b._a), Vector256.MaxNative(a._b, b._b));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 FastMin(Lanes256 a, Lanes256 b) =>
+        new(Vector256.MinNative(a._a, b._a), Vector256.MinNative(a._b, b._b));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 AddExponent(Lanes256 value, Lanes256 shifted) => new(
         (value._a.AsInt32() + (shifted._a.AsInt32() << 23)).AsSingle(),
         (value._b.AsInt32() + (shifted._b.AsInt32() << 23)).AsSingle());

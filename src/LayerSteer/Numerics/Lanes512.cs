@@ -43,6 +43,12 @@ internal readonly unsafe struct Lanes512 : ILanes<Lanes512>
     public static Lanes512 Min(Lanes512 a, Lanes512 b) => new(Vector512.Min(a._a, b._a));
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 FastMax(Lanes512 a, Lanes512 b) => new(Vector512.MaxNative(a._a, b._a));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 FastMin(Lanes512 a, Lanes512 b) => new(Vector512.MinNative(a._a, b._a));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 AddExponent(Lanes512 value, Lanes512 shifted) =>
         new((value._a.AsInt32() + (shifted._a.AsInt32() << 23)).AsSingle());
 

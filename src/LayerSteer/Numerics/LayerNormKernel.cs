@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace LayerSteer.Numerics;
 
 /// <summary>
@@ -45,6 +47,7 @@ internal unsafe struct LayerNormKernel : IKernel
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public readonly void Run<T>(int begin, int end) where T : struct, ILanes<T>
     {
         for (long row = begin; row < end; row++)
@@ -75,6 +78,7 @@ internal unsafe struct LayerNormKernel : IKernel
 /// </summary>
 internal static unsafe class Statistics
 {
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float Mean<T>(float* x, int d) where T : struct, ILanes<T>
     {
         T sum = T.Broadcast(0f);
@@ -93,6 +97,7 @@ internal static unsafe class Statistics
     }
 
     /// <summary>Σ (x − mean)².</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static float SquaredDeviations<T>(float* x, int d, float mean) where T : struct, ILanes<T>
     {
         T means = T.Broadcast(mean);
@@ -114,6 +119,7 @@ internal static unsafe class Statistics
     }
 
     /// <summary>Whether no element is NaN or infinite: x·0 is 0 exactly when x is finite.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public static bool AllFinite<T>(float* x, int d) where T : struct, ILanes<T>
     {
         T sum = T.Broadcast(0f);

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace LayerSteer.Numerics;
 
 /// <summary>Y = X·Wᵀ + b for a block of rows, with weights of any type.</summary>
@@ -141,25 +143,33 @@ internal unsafe struct MatrixKernel<TFormat> : IKernel where TFormat : struct, I
         }
     }
 
-    /// <summary>One row: two panels at a time, since one chain alone waits for itself.</summary>
+    /// <summary>
+    /// One row: two panels at a time, since one chain alone waits for itself. They come from the two halves of the
+    /// range, so that each is read in one stream to its end; neighbours would make each stream leap over the other.
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void RunRow<T>(int begin, int end) where T : struct, ILanes<T>
     {
-        int panel = begin;
-        for (; panel + 2 <= end; panel += 2)
+        int half = (end - begin) / 2;
+        byte* w = _panels + (begin * _panelBytes);
+        byte* u = w + (half * _panelBytes);
+        float* x = _x;
+        nint whole = _words / TFormat.StepWords * TFormat.StepWords;
+        for (int i = 0; i < half; i++)
         {
-            byte* w = _panels + (panel * _panelBytes);
-            byte* u = w + _panelBytes;
+            byte* nextW = w + _panelBytes;
+            byte* nextU = u + _panelBytes;
             T c = T.Broadcast(0f);
             T d = T.Broadcast(0f);
             nint k = 0;
-            for (nint stop = _words / TFormat.StepWords * TFormat.StepWords; k < stop; k += TFormat.StepWords)
+            for (; k < whole; k += TFormat.StepWords)
             {
-                c = TFormat.MultiplyAdd(TFormat.First<T>(w), _x + k, c);
-                d = TFormat.MultiplyAdd(TFormat.First<T>(u), _x + k, d);
+                c = TFormat.MultiplyAdd(TFormat.First<T>(w), x + k, c);
+                d = TFormat.MultiplyAdd(TFormat.First<T>(u), x + k, d);
                 if (TFormat.HasSecond)
                 {
-                    c = TFormat.MultiplyAdd(TFormat.Second<T>(w), _x + k + 1, c);
-                    d = TFormat.MultiplyAdd(TFormat.Second<T>(u), _x + k + 1, d);
+                    c = TFormat.MultiplyAdd(TFormat.Second<T>(w), x + k + 1, c);
+                    d = TFormat.MultiplyAdd(TFormat.Second<T>(u), x + k + 1, d);
                 }
 
                 w += TFormat.StepBytes;
@@ -168,42 +178,50 @@ internal unsafe struct MatrixKernel<TFormat> : IKernel where TFormat : struct, I
 
             if (k < _words)
             {
-                c = TFormat.MultiplyAdd(TFormat.First<T>(w), _x + k, c);
-                d = TFormat.MultiplyAdd(TFormat.First<T>(u), _x + k, d);
+                c = TFormat.MultiplyAdd(TFormat.First<T>(w), x + k, c);
+                d = TFormat.MultiplyAdd(TFormat.First<T>(u), x + k, d);
             }
 
-            Finish(c, panel, 0);
-            Finish(d, panel + 1, 0);
+            Finish(c, begin + i, 0);
+            Finish(d, begin + half + i, 0);
+            w = nextW;
+            u = nextU;
         }
 
-        if (panel < end)
+        if (begin + (2 * half) < end)
         {
-            byte* w = _panels + (panel * _panelBytes);
-            T c = T.Broadcast(0f);
-            nint k = 0;
-            for (nint stop = _words / TFormat.StepWords * TFormat.StepWords; k < stop; k += TFormat.StepWords)
-            {
-                c = TFormat.MultiplyAdd(TFormat.First<T>(w), _x + k, c);
-                if (TFormat.HasSecond)
-                {
-                    c = TFormat.MultiplyAdd(TFormat.Second<T>(w), _x + k + 1, c);
-                }
-
-                w += TFormat.StepBytes;
-            }
-
-            if (k < _words)
-            {
-                c = TFormat.MultiplyAdd(TFormat.First<T>(w), _x + k, c);
-            }
-
-            Finish(c, panel, 0);
+            RunLastPanel<T>(u, end - 1);
         }
+    }
+
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    private readonly void RunLastPanel<T>(byte* w, int panel) where T : struct, ILanes<T>
+    {
+        T c = T.Broadcast(0f);
+        nint k = 0;
+        for (nint whole = _words / TFormat.StepWords * TFormat.StepWords; k < whole; k += TFormat.StepWords)
+        {
+            c = TFormat.MultiplyAdd(TFormat.First<T>(w), _x + k, c);
+            if (TFormat.HasSecond)
+            {
+                c = TFormat.MultiplyAdd(TFormat.Second<T>(w), _x + k + 1, c);
+            }
+
+            w += TFormat.StepBytes;
+        }
+
+        if (k < _words)
+        {
+            c = TFormat.MultiplyAdd(TFormat.First<T>(w), _x + k, c);
+        }
+
+        Finish(c, panel, 0);
     }
 
     /// <summary>
     /// Several rows: tiles of six rows by one panel, or by two where a register holds a whole panel.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void RunRows<T>(int begin, int end) where T : struct, ILanes<T>
     {
         float* sums = stackalloc float[2 * PanelSums]; // both panels between blocks of k
@@ -219,6 +237,7 @@ internal unsafe struct MatrixKernel<TFormat> : IKernel where TFormat : struct, I
     /// <summary>Rows of the next tile when so many are left: as few as can be are computed for nothing.</summary>
     private static int HeightOf(int rows) => rows is <= ShortTileRows or 7 or 8 ? ShortTileRows : TileRows;
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void RunChunk<T>(int panel, int panels, int firstRow, int rows, float* sums)
         where T : struct, ILanes<T>
     {
@@ -269,6 +288,7 @@ internal unsafe struct MatrixKernel<TFormat> : IKernel where TFormat : struct, I
     /// Six rows by 16 outputs: twelve 256-bit sums, the most that sixteen registers hold. Where fewer rows are left,
     /// the last one stands in for those missing, and nobody reads their sums.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void Tile<T>(byte* w, float* x0, int rows, float* sums, int count, bool first)
         where T : struct, ILanes<T>
     {
@@ -327,6 +347,7 @@ internal unsafe struct MatrixKernel<TFormat> : IKernel where TFormat : struct, I
     }
 
     /// <summary>Four rows by 16 outputs, for what six leave over: eight 256-bit sums keep both units busy.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void ShortTile<T>(byte* w, float* x0, int rows, float* sums, int count, bool first)
         where T : struct, ILanes<T>
     {
@@ -376,6 +397,7 @@ internal unsafe struct MatrixKernel<TFormat> : IKernel where TFormat : struct, I
     /// Six rows by 32 outputs where a panel is one register: twelve sums, for six alone would wait for themselves (two
     /// units, four cycles each), and each input is loaded once for both panels.
     /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void WideTile<T>(byte* w, byte* u, float* x0, int rows, float* sums, int count, bool first)
         where T : struct, ILanes<T>
     {
@@ -469,6 +491,7 @@ internal unsafe struct MatrixKernel<TFormat> : IKernel where TFormat : struct, I
     }
 
     /// <summary>Scales the sums, adds the bias and writes the outputs that exist.</summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private readonly void Finish<T>(T sums, int panel, int row) where T : struct, ILanes<T>
     {
         int first = panel * Lanes.Count;

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace LayerSteer.Numerics;
 
 /// <summary>
@@ -49,6 +51,7 @@ internal unsafe struct QuantiseKernel : IKernel
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public readonly void Run<T>(int begin, int end) where T : struct, ILanes<T>
     {
         for (int row = begin; row < end; row++)
@@ -57,6 +60,7 @@ internal unsafe struct QuantiseKernel : IKernel
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly void RunRow<T>(float* x, float* words, float* scale) where T : struct, ILanes<T>
     {
         float largest = Largest<T>(x);
@@ -85,6 +89,7 @@ internal unsafe struct QuantiseKernel : IKernel
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     private readonly float Largest<T>(float* x) where T : struct, ILanes<T>
     {
         T zero = T.Broadcast(0f);

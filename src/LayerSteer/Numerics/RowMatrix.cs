@@ -1,3 +1,6 @@
+using System.Runtime.CompilerServices;
+using System.Runtime.Intrinsics;
+
 namespace LayerSteer.Numerics;
 
 /// <summary>
@@ -109,6 +112,7 @@ internal sealed unsafe class RowMatrix
         /// <summary>Columns at a time, so that what is written stays in the first-level cache.</summary>
         private const int Block = 128;
 
+        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
         public void Run<T>(int begin, int end) where T : struct, ILanes<T>
         {
             for (int panel = begin; panel < end; panel++)
@@ -118,20 +122,28 @@ internal sealed unsafe class RowMatrix
                 for (int k = 0; k < width; k += Block)
                 {
                     int stop = Math.Min(width, k + Block);
-                    for (int lane = 0; lane < Lanes.Count; lane++)
+                    for (int lane = 0; lane < Lanes.Count; lane += 4)
                     {
-                        // A last panel that is not full repeats its last row; nobody reads those outputs.
-                        int at = Math.Min(first + lane, rows - 1);
-                        int row = chosen is null ? at : chosen[at];
-                        Shape.Require((uint)row < (uint)limit);
-                        float* source = matrix + ((long)row * width);
+                        float* a = Row(first + lane);
+                        float* b = Row(first + lane + 1);
+                        float* c = Row(first + lane + 2);
+                        float* d = Row(first + lane + 3);
                         for (nint i = k; i < stop; i++)
                         {
-                            target[(i * Lanes.Count) + lane] = source[i];
+                            Vector128.Create(a[i], b[i], c[i], d[i]).Store(target + (i * Lanes.Count) + lane);
                         }
                     }
                 }
             }
+        }
+
+        /// <summary>A last panel that is not full repeats its last row; nobody reads those outputs.</summary>
+        private float* Row(int at)
+        {
+            at = Math.Min(at, rows - 1);
+            int row = chosen is null ? at : chosen[at];
+            Shape.Require((uint)row < (uint)limit);
+            return matrix + ((long)row * width);
         }
     }
 }

@@ -1,3 +1,5 @@
+using System.Runtime.CompilerServices;
+
 namespace LayerSteer.Numerics;
 
 /// <summary>
@@ -51,6 +53,7 @@ internal unsafe struct RowSumKernel : IKernel
         }
     }
 
+    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
     public readonly void Run<T>(int begin, int end) where T : struct, ILanes<T>
     {
         for (int group = begin; group < end; group++)

@@ -62,6 +62,10 @@ internal unsafe struct ScalarLanes : ILanes<ScalarLanes>
 
     public static ScalarLanes Min(ScalarLanes a, ScalarLanes b) => Each(a, b, &MathF.Min);
 
+    public static ScalarLanes FastMax(ScalarLanes a, ScalarLanes b) => Each(a, b, &MathF.Max);
+
+    public static ScalarLanes FastMin(ScalarLanes a, ScalarLanes b) => Each(a, b, &MathF.Min);
+
     public static ScalarLanes AddExponent(ScalarLanes value, ScalarLanes shifted) => Each(value, shifted, &AddExponent);
 
     public static ScalarLanes Where(ScalarLanes mask, ScalarLanes value, ScalarLanes other)
