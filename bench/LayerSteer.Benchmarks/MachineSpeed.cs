@@ -65,7 +65,7 @@ internal sealed class MachineSpeed : IDisposable
     /// </summary>
     private readonly unsafe struct ReadKernel(float* memory, float* sink) : IKernel
     {
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [MethodImpl(KernelCode.Loop)]
         public void Run<T>(int begin, int end) where T : struct, ILanes<T>
         {
             int half = (end - begin) / 2;
@@ -94,7 +94,7 @@ internal sealed class MachineSpeed : IDisposable
     {
         public const int Chains = 6;
 
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [MethodImpl(KernelCode.Loop)]
         public void Run<T>(int begin, int end) where T : struct, ILanes<T>
         {
             T scale = T.Broadcast(0.999f);

@@ -26,7 +26,7 @@ internal unsafe struct ActivationKernel : IKernel
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(KernelCode.Loop)]
     public readonly void Run<T>(int begin, int end) where T : struct, ILanes<T>
     {
         for (long group = begin; group < end; group++)

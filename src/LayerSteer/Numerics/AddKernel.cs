@@ -27,7 +27,7 @@ internal unsafe struct AddKernel : IKernel
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(KernelCode.Loop)]
     public readonly void Run<T>(int begin, int end) where T : struct, ILanes<T>
     {
         long i = (long)begin * Lanes.Count;

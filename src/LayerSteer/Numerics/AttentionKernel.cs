@@ -121,7 +121,7 @@ internal unsafe struct AttentionKernel : IKernel
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(KernelCode.Loop)]
     public readonly void Run<T>(int begin, int end) where T : struct, ILanes<T>
     {
         for (int head = begin; head < end; head++)
@@ -134,7 +134,7 @@ internal unsafe struct AttentionKernel : IKernel
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(KernelCode.Loop)]
     private readonly void RunOne<T>(AttentionRow* row, int rowIndex, int head, float* scores)
         where T : struct, ILanes<T>
     {
@@ -159,7 +159,7 @@ internal unsafe struct AttentionKernel : IKernel
     }
 
     /// <summary>64 elements of z at once: each weight is loaded once, and no sum waits for itself.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(KernelCode.Loop)]
     private readonly void Values64<T>(float* weights, float* v, float* z, int visible) where T : struct, ILanes<T>
     {
         T z0 = T.Broadcast(0f);
@@ -182,7 +182,7 @@ internal unsafe struct AttentionKernel : IKernel
         z3.Store(z + 48);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(KernelCode.Loop)]
     private readonly void Values16<T>(float* weights, float* v, float* z, int visible, int count)
         where T : struct, ILanes<T>
     {
@@ -204,7 +204,7 @@ internal unsafe struct AttentionKernel : IKernel
     }
 
     /// <summary>s_j for every visible key; four keys at a time, since one dot product alone waits for itself.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(KernelCode.Loop)]
     private readonly void Scores<T>(float* q, float* keys, float* scores, int visible) where T : struct, ILanes<T>
     {
         int stride = _dHeadPadded;
@@ -248,7 +248,7 @@ internal unsafe struct AttentionKernel : IKernel
     }
 
     /// <summary>p_j = e^(s_j − max) / Σ in place.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(KernelCode.Loop)]
     private static void Softmax<T>(float* scores, int count) where T : struct, ILanes<T>
     {
         int whole = count / Lanes.Count * Lanes.Count;

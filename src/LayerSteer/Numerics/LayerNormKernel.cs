@@ -47,7 +47,7 @@ internal unsafe struct LayerNormKernel : IKernel
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(KernelCode.Loop)]
     public readonly void Run<T>(int begin, int end) where T : struct, ILanes<T>
     {
         for (long row = begin; row < end; row++)
@@ -78,7 +78,7 @@ internal unsafe struct LayerNormKernel : IKernel
 /// </summary>
 internal static unsafe class Statistics
 {
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(KernelCode.Loop)]
     public static float Mean<T>(float* x, int d) where T : struct, ILanes<T>
     {
         T sum = T.Broadcast(0f);
@@ -97,7 +97,7 @@ internal static unsafe class Statistics
     }
 
     /// <summary>Σ (x − mean)².</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(KernelCode.Loop)]
     public static float SquaredDeviations<T>(float* x, int d, float mean) where T : struct, ILanes<T>
     {
         T means = T.Broadcast(mean);
@@ -119,7 +119,7 @@ internal static unsafe class Statistics
     }
 
     /// <summary>Whether no element is NaN or infinite: x·0 is 0 exactly when x is finite.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(KernelCode.Loop)]
     public static bool AllFinite<T>(float* x, int d) where T : struct, ILanes<T>
     {
         T sum = T.Broadcast(0f);

@@ -147,7 +147,7 @@ internal unsafe struct MatrixKernel<TFormat> : IKernel where TFormat : struct, I
     /// One row: two panels at a time, since one chain alone waits for itself. They come from the two halves of the
     /// range, so that each is read in one stream to its end; neighbours would make each stream leap over the other.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(KernelCode.Loop)]
     private readonly void RunRow<T>(int begin, int end) where T : struct, ILanes<T>
     {
         int half = (end - begin) / 2;
@@ -194,7 +194,7 @@ internal unsafe struct MatrixKernel<TFormat> : IKernel where TFormat : struct, I
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(KernelCode.Loop)]
     private readonly void RunLastPanel<T>(byte* w, int panel) where T : struct, ILanes<T>
     {
         T c = T.Broadcast(0f);
@@ -221,7 +221,7 @@ internal unsafe struct MatrixKernel<TFormat> : IKernel where TFormat : struct, I
     /// <summary>
     /// Several rows: tiles of six rows by one panel, or by two where a register holds a whole panel.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(KernelCode.Loop)]
     private readonly void RunRows<T>(int begin, int end) where T : struct, ILanes<T>
     {
         float* sums = stackalloc float[2 * PanelSums]; // both panels between blocks of k
@@ -237,7 +237,7 @@ internal unsafe struct MatrixKernel<TFormat> : IKernel where TFormat : struct, I
     /// <summary>Rows of the next tile when so many are left: as few as can be are computed for nothing.</summary>
     private static int HeightOf(int rows) => rows is <= ShortTileRows or 7 or 8 ? ShortTileRows : TileRows;
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(KernelCode.Loop)]
     private readonly void RunChunk<T>(int panel, int panels, int firstRow, int rows, float* sums)
         where T : struct, ILanes<T>
     {
@@ -288,7 +288,7 @@ internal unsafe struct MatrixKernel<TFormat> : IKernel where TFormat : struct, I
     /// Six rows by 16 outputs: twelve 256-bit sums, the most that sixteen registers hold. Where fewer rows are left,
     /// the last one stands in for those missing, and nobody reads their sums.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(KernelCode.Loop)]
     private readonly void Tile<T>(byte* w, float* x0, int rows, float* sums, int count, bool first)
         where T : struct, ILanes<T>
     {
@@ -347,7 +347,7 @@ internal unsafe struct MatrixKernel<TFormat> : IKernel where TFormat : struct, I
     }
 
     /// <summary>Four rows by 16 outputs, for what six leave over: eight 256-bit sums keep both units busy.</summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(KernelCode.Loop)]
     private readonly void ShortTile<T>(byte* w, float* x0, int rows, float* sums, int count, bool first)
         where T : struct, ILanes<T>
     {
@@ -397,7 +397,7 @@ internal unsafe struct MatrixKernel<TFormat> : IKernel where TFormat : struct, I
     /// Six rows by 32 outputs where a panel is one register: twelve sums, for six alone would wait for themselves (two
     /// units, four cycles each), and each input is loaded once for both panels.
     /// </summary>
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(KernelCode.Loop)]
     private readonly void WideTile<T>(byte* w, byte* u, float* x0, int rows, float* sums, int count, bool first)
         where T : struct, ILanes<T>
     {

@@ -51,7 +51,7 @@ internal unsafe struct QuantiseKernel : IKernel
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(KernelCode.Loop)]
     public readonly void Run<T>(int begin, int end) where T : struct, ILanes<T>
     {
         for (int row = begin; row < end; row++)
@@ -60,7 +60,7 @@ internal unsafe struct QuantiseKernel : IKernel
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(KernelCode.Loop)]
     private readonly void RunRow<T>(float* x, float* words, float* scale) where T : struct, ILanes<T>
     {
         float largest = Largest<T>(x);
@@ -89,7 +89,7 @@ internal unsafe struct QuantiseKernel : IKernel
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(KernelCode.Loop)]
     private readonly float Largest<T>(float* x) where T : struct, ILanes<T>
     {
         T zero = T.Broadcast(0f);

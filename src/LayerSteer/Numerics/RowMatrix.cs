@@ -112,7 +112,7 @@ internal sealed unsafe class RowMatrix
         /// <summary>Columns at a time, so that what is written stays in the first-level cache.</summary>
         private const int Block = 128;
 
-        [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+        [MethodImpl(KernelCode.Loop)]
         public void Run<T>(int begin, int end) where T : struct, ILanes<T>
         {
             for (int panel = begin; panel < end; panel++)

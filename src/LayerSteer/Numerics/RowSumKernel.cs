@@ -53,7 +53,7 @@ internal unsafe struct RowSumKernel : IKernel
         }
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(KernelCode.Loop)]
     public readonly void Run<T>(int begin, int end) where T : struct, ILanes<T>
     {
         for (int group = begin; group < end; group++)

@@ -101,7 +101,7 @@ internal unsafe struct ScreenKernel : IKernel
         pool.Run(ref kernel, Groups(outputs.Count) / Lanes.Count, outputs.Count * 4L);
     }
 
-    [MethodImpl(MethodImplOptions.AggressiveOptimization)]
+    [MethodImpl(KernelCode.Loop)]
     public readonly void Run<T>(int begin, int end) where T : struct, ILanes<T>
     {
         T none = T.Broadcast(float.NegativeInfinity);

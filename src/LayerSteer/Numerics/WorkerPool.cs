@@ -128,6 +128,7 @@ public sealed unsafe class WorkerPool : IDisposable
         where TKernel : unmanaged, IKernel =>
         RunRange(ref Unsafe.AsRef<TKernel>(kernel), begin, end, vectorBits);
 
+    [MethodImpl(MethodImplOptions.NoInlining)]
     private static void RunRange<TKernel>(ref TKernel kernel, int begin, int end, int vectorBits)
         where TKernel : unmanaged, IKernel
     {
