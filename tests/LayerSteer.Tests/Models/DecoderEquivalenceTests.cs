@@ -6,13 +6,24 @@ using Xunit;
 
 namespace LayerSteer.Tests.Models;
 
+public sealed class F32DecoderEquivalenceTests() : DecoderEquivalenceTests(WeightType.F32);
+
+public sealed class BF16DecoderEquivalenceTests() : DecoderEquivalenceTests(WeightType.BF16);
+
+public sealed class Int8DecoderEquivalenceTests() : DecoderEquivalenceTests(WeightType.I8);
+
 /// <summary>The same tokens give the same bits however they are cut, joined, cached and shared out.</summary>
-public sealed class DecoderEquivalenceTests : IDisposable
+public abstract class DecoderEquivalenceTests : IDisposable
 {
     private readonly TinyModel _tiny = new();
+    private readonly WeightType _type;
     private readonly Decoder _decoder;
 
-    public DecoderEquivalenceTests() => _decoder = _tiny.Load();
+    protected DecoderEquivalenceTests(WeightType type)
+    {
+        _type = type;
+        _decoder = _tiny.Load(type: type);
+    }
 
     [Fact]
     public void One_block_and_any_blocks_give_the_same_logits() => Gen
@@ -62,8 +73,8 @@ public sealed class DecoderEquivalenceTests : IDisposable
         int[] ids = TinyModel.Ids(4, TinyModel.Context);
         using var one = new WorkerPool(1);
         using var many = new WorkerPool(threads);
-        using Decoder alone = Decoder.Load(_tiny.Path, new LoadOptions { Pool = one });
-        using Decoder shared = Decoder.Load(_tiny.Path, new LoadOptions { Pool = many });
+        using Decoder alone = Decoder.Load(_tiny.Path, new LoadOptions { Pool = one, Type = _type });
+        using Decoder shared = Decoder.Load(_tiny.Path, new LoadOptions { Pool = many, Type = _type });
         Bits.Same(Passes.Logits(alone, ids), Passes.Logits(shared, ids), "in one block");
         int[] single = [.. Enumerable.Repeat(1, ids.Length)];
         Bits.Same(Passes.Logits(alone, ids), Passes.Logits(shared, ids, blocks: single), "token by token");
@@ -78,7 +89,7 @@ public sealed class DecoderEquivalenceTests : IDisposable
     {
         int[] ids = TinyModel.Ids(5, 20);
         using var pool = new WorkerPool(1, vectorBits);
-        using Decoder decoder = Decoder.Load(_tiny.Path, new LoadOptions { Pool = pool });
+        using Decoder decoder = Decoder.Load(_tiny.Path, new LoadOptions { Pool = pool, Type = _type });
         Bits.Same(Passes.Logits(_decoder, ids), Passes.Logits(decoder, ids), $"{vectorBits} bits");
     }
 
@@ -151,6 +162,7 @@ public sealed class DecoderEquivalenceTests : IDisposable
     {
         _decoder.Dispose();
         _tiny.Dispose();
+        GC.SuppressFinalize(this);
     }
 
     /// <summary>Logits of all positions; each pass takes a few tokens of each sequence that has any left.</summary>
