@@ -17,7 +17,12 @@ public class KernelBenchmarks
 
     private readonly float[] _bias = new float[DMlp];
     private readonly int[] _top = new int[32];
-    private WeightMatrix _weights = null!;
+    private WeightMatrix _f32 = null!;
+    private WeightMatrix _bf16 = null!;
+    private WeightMatrix _int8 = null!;
+    private RowMatrix _table = null!;
+    private int[] _chosen = [];
+    private float[] _words = [];
     private static readonly NativeBuffer Keys = new(Heads * 512 * DHead);
     private AttentionRow[] _rows = [];
     private float[] _rowMajor = [];
@@ -25,6 +30,10 @@ public class KernelBenchmarks
     private float[] _y = [];
     private float[] _scratch = [];
     private float[] _values = [];
+    private readonly float[] _scratchRows = new float[D];
+    private readonly float[] _gathered = new float[128 * D * 8];
+    private readonly float[] _groups = new float[3 * 2048];
+    private readonly float[] _uppers = new float[32_768];
 
     /// <summary>Tokens at once: one step, a small batch, a prompt.</summary>
     [Params(1, 8, 256)]
@@ -36,8 +45,13 @@ public class KernelBenchmarks
         var generator = new SplitMix64(1);
         float[] Random(int count) => [.. Enumerable.Range(0, count).Select(_ => (float)(generator.NextDouble() - 0.5))];
         _rowMajor = Random(D * DMlp);
-        _weights = WeightMatrix.FromRows(
-            Store, "w", WeightType.F32, DMlp, D, (start, to) => _rowMajor.AsSpan((int)start, to.Length).CopyTo(to));
+        ElementReader read = (start, to) => _rowMajor.AsSpan((int)start, to.Length).CopyTo(to);
+        _f32 = WeightMatrix.FromRows(Store, $"f32 {Rows}", WeightType.F32, DMlp, D, read);
+        _bf16 = WeightMatrix.FromRows(Store, $"bf16 {Rows}", WeightType.BF16, DMlp, D, read);
+        _int8 = WeightMatrix.FromRows(Store, $"int8 {Rows}", WeightType.I8, DMlp, D, read);
+        _table = new RowMatrix(Store, $"table {Rows}", DMlp, D, read);
+        _chosen = [.. Enumerable.Range(0, 128).Select(i => i * 23)];
+        _words = new float[Rows * (QuantiseKernel.Words(D) + 1)];
         Random(Heads * 512 * DHead).CopyTo(Keys.Span(0, Heads * 512 * DHead));
         _rows = [.. Enumerable.Range(0, Rows).Select(i => new AttentionRow(Keys, Keys, 0, 512, 512 - Rows + i + 1))];
         _x = Random(Rows * D);
@@ -47,11 +61,17 @@ public class KernelBenchmarks
     }
 
     [Benchmark]
-    public void MatrixOf3072By768() => MatrixKernel.Run(Pool, _weights, _bias, _x, _y, Rows);
+    public void Float32Matrix3072By768() => MatrixKernel.Run(Pool, _f32, _bias, _x, _y, Rows);
+
+    [Benchmark]
+    public void BFloat16Matrix3072By768() => MatrixKernel.Run(Pool, _bf16, _bias, _x, _y, Rows);
+
+    [Benchmark]
+    public void Int8Matrix3072By768() => MatrixKernel.Run(Pool, _int8, _bias, _x, _y, Rows);
 
     /// <summary>The naive version of the product, one thread: what the kernel is compared with.</summary>
     [Benchmark(Baseline = true)]
-    public void NaiveMatrixOf3072By768()
+    public void NaiveMatrix3072By768()
     {
         for (int row = 0; row < Rows; row++)
         {
@@ -82,5 +102,49 @@ public class KernelBenchmarks
         }
 
         return selected;
+    }
+
+    [Benchmark]
+    public void QuantiseRowsOf768()
+    {
+        int words = Rows * QuantiseKernel.Words(D);
+        QuantiseKernel.Run(Pool, _x, D, _words.AsSpan(0, words), _words.AsSpan(words), Rows);
+    }
+
+    [Benchmark]
+    public void LayerNormOf768() =>
+        LayerNormKernel.Run(Pool, _x, _y, _bias.AsSpan(0, D), _bias.AsSpan(0, D), Rows, 1e-5f);
+
+    [Benchmark]
+    public void GeluOf3072() => ActivationKernel.Run(Pool, Activation.GeluTanh, _y.AsSpan(0, Rows * DMlp));
+
+    [Benchmark]
+    public void AddOf768() => AddKernel.Run(Pool, _y.AsSpan(0, Rows * D), _x);
+
+    /// <summary>What a rescoring of 128 candidates costs, for one row.</summary>
+    [Benchmark]
+    public void ProductOf128ChosenRows() =>
+        _table.Product(Pool, _chosen, _x, _scratchRows.AsSpan(0, _chosen.Length), _gathered);
+
+    /// <summary>A sum of 32 rows of the decoder, for one row.</summary>
+    [Benchmark]
+    public void SumOf32Rows() =>
+        RowSumKernel.Run(Pool, Keys, D, _chosen.AsSpan(0, 32), _x.AsSpan(0, 32), _scratchRows.AsSpan(0, D));
+
+    [Benchmark]
+    public void BoundsOf32768Latents() => Screen();
+
+    private unsafe void Screen()
+    {
+        fixed (float* values = _values, groups = _groups, uppers = _uppers)
+        {
+            int count = ScreenKernel.Groups(_values.Length);
+            ScreenKernel.Run(
+                Pool,
+                new ScreenedOutputs(values, values, values, _values.Length, 0.01f, 0.001f),
+                KeyKind.Plain,
+                null,
+                new ScreenedKeys(groups, groups + count, groups + (2 * count), uppers));
+        }
     }
 }

@@ -5,8 +5,8 @@ using LayerSteer.Numerics;
 namespace LayerSteer.Benchmarks;
 
 /// <summary>
-/// A prompt in one pass at GPT-2-small shape, without logits (name <c>unsteered</c>), and its matrix products alone
-/// (name <c>products</c>). Operations counted: the linear layers of the blocks, and scores and sums of attention over
+/// A prompt in one pass at GPT-2-small shape, without logits (name <c>unsteered</c>); its matrix products alone, with
+/// weights from memory (<c>products</c>); and one of them again and again, which is the kernel alone (<c>kernel</c>). Operations counted: the linear layers of the blocks, and scores and sums of attention over
 /// the visible keys. The floor is the time for these at the peak of float32 multiply-adds measured beside it, so the
 /// share of the peak is 1 / ratio; int8 may be below 1.
 /// </summary>
@@ -33,7 +33,7 @@ internal static class PrefillBenchmark
                     }
                 }
 
-                figures.AddRange(arms.SelectMany(arm => new[] { arm.Products, arm.Pass }));
+                figures.AddRange(arms.SelectMany(arm => new[] { arm.Kernel, arm.Products, arm.Pass }));
                 Array.ForEach(arms, arm => arm.Dispose());
             }
 
@@ -46,6 +46,8 @@ internal static class PrefillBenchmark
 
     private sealed class Arm : IDisposable
     {
+        private const int Repeats = 16;
+
         private readonly Decoder _decoder;
         private readonly int _tokens;
         private readonly DecoderRun _run;
@@ -63,9 +65,12 @@ internal static class PrefillBenchmark
             _prompt = [new SequenceBlock(_cache, Enumerable.Range(0, tokens).ToArray())];
             _x = [.. Enumerable.Range(0, tokens * decoder.Spec.DMlp).Select(i => (i % 17) - 8f)];
             _y = new float[tokens * decoder.Spec.DMlp];
+            Kernel = new Figure("kernel", decoder.Type, decoder.Pool.Threads, 1, tokens);
             Products = new Figure("products", decoder.Type, decoder.Pool.Threads, 1, tokens);
             Pass = new Figure(BenchmarkOptions.Unsteered, decoder.Type, decoder.Pool.Threads, 1, tokens);
         }
+
+        public Figure Kernel { get; }
 
         public Figure Products { get; }
 
@@ -74,6 +79,8 @@ internal static class PrefillBenchmark
         public void Round(MachineSpeed machine, bool counts)
         {
             double peak = machine.PeakFlops(_decoder.Pool);
+            double kernel = Time(MultiplyOne);
+            peak = Math.Max(peak, machine.PeakFlops(_decoder.Pool));
             double products = Time(MultiplyAll);
             peak = Math.Max(peak, machine.PeakFlops(_decoder.Pool));
             double pass = Time(() =>
@@ -86,6 +93,9 @@ internal static class PrefillBenchmark
             {
                 double linear = RandomDecoder.MatrixOperations(_tokens);
                 double all = linear + RandomDecoder.AttentionOperations(_tokens);
+                Linear one = _decoder.Weights.Blocks[0].MlpIn;
+                double operations = 2.0 * Repeats * _tokens * one.Weights.Outputs * one.Weights.Inputs;
+                Kernel.Add(kernel / Repeats / _tokens, 1e3 * operations / peak / Repeats / _tokens);
                 Products.Add(products / _tokens, 1e3 * linear / peak / _tokens);
                 Pass.Add(pass / _tokens, 1e3 * all / peak / _tokens);
             }
@@ -102,6 +112,14 @@ internal static class PrefillBenchmark
             long start = Stopwatch.GetTimestamp();
             action();
             return Stopwatch.GetElapsedTime(start).TotalMilliseconds;
+        }
+
+        private void MultiplyOne()
+        {
+            for (int i = 0; i < Repeats; i++)
+            {
+                _decoder.Weights.Blocks[0].MlpIn.Run(_decoder.Pool, _x, _y, _tokens);
+            }
         }
 
         /// <summary>All matrix products of the blocks, and nothing else.</summary>
