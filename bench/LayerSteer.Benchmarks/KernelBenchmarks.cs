@@ -13,10 +13,10 @@ public class KernelBenchmarks
     private const int DHead = 64;
 
     private static readonly WorkerPool Pool = new(1);
-    private static readonly WeightStore Store = new();
 
     private readonly float[] _bias = new float[DMlp];
     private readonly int[] _top = new int[32];
+    private WeightStore _store = null!;
     private WeightMatrix _f32 = null!;
     private WeightMatrix _bf16 = null!;
     private WeightMatrix _int8 = null!;
@@ -46,10 +46,11 @@ public class KernelBenchmarks
         float[] Random(int count) => [.. Enumerable.Range(0, count).Select(_ => (float)(generator.NextDouble() - 0.5))];
         _rowMajor = Random(D * DMlp);
         ElementReader read = (start, to) => _rowMajor.AsSpan((int)start, to.Length).CopyTo(to);
-        _f32 = WeightMatrix.FromRows(Store, $"f32 {Rows}", WeightType.F32, DMlp, D, read);
-        _bf16 = WeightMatrix.FromRows(Store, $"bf16 {Rows}", WeightType.BF16, DMlp, D, read);
-        _int8 = WeightMatrix.FromRows(Store, $"int8 {Rows}", WeightType.I8, DMlp, D, read);
-        _table = new RowMatrix(Store, $"table {Rows}", DMlp, D, read);
+        _store = new WeightStore();
+        _f32 = WeightMatrix.FromRows(_store, "f32", WeightType.F32, DMlp, D, read);
+        _bf16 = WeightMatrix.FromRows(_store, "bf16", WeightType.BF16, DMlp, D, read);
+        _int8 = WeightMatrix.FromRows(_store, "int8", WeightType.I8, DMlp, D, read);
+        _table = new RowMatrix(_store, "table", DMlp, D, read);
         _chosen = [.. Enumerable.Range(0, 128).Select(i => i * 23)];
         _words = new float[Rows * (QuantiseKernel.Words(D) + 1)];
         Random(Heads * 512 * DHead).CopyTo(Keys.Span(0, Heads * 512 * DHead));
@@ -59,6 +60,9 @@ public class KernelBenchmarks
         _scratch = new float[AttentionKernel.ScratchLength(Heads, 512)];
         _values = Random(32_768);
     }
+
+    [GlobalCleanup]
+    public void Cleanup() => _store.Dispose();
 
     [Benchmark]
     public void Float32Matrix3072By768() => MatrixKernel.Run(Pool, _f32, _bias, _x, _y, Rows);

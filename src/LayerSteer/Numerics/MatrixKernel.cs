@@ -79,8 +79,8 @@ internal unsafe struct MatrixKernel<TFormat> : IKernel where TFormat : struct, I
     private const int ShortTileRows = 4;
 
     /// <summary>
-    /// A block of k: 72 rows of it are 216 KB, which stay in the second-level cache while panels pass by. Measured on
-    /// Zen 3: 95 % of the peak; blocks of 128 to 384 inputs, with the panel in the first level, 88 to 91 %.
+    /// A block of k: 72 rows of it are 216 KB, which stay in the second-level cache while panels pass by. On Zen 3
+    /// this is 88 to 91 % of the peak; blocks of 128 to 384 inputs, with the panel in the first level, 2 to 4 % less.
     /// </summary>
     private const int BlockWords = 768;
 
