@@ -16,16 +16,16 @@ public class KernelBenchmarks
 
     private readonly float[] _bias = new float[DMlp];
     private readonly int[] _top = new int[32];
-    private WeightStore _store = null!;
-    private WeightMatrix _f32 = null!;
-    private WeightMatrix _bf16 = null!;
-    private WeightMatrix _int8 = null!;
-    private RowMatrix _table = null!;
     private int[] _chosen = [];
     private float[] _words = [];
+    private static readonly WeightStore Store = new();
+    private static readonly float[] RowMajor = [.. Enumerable.Range(0, D * DMlp).Select(i => (i % 997 / 997f) - 0.5f)];
+    private static readonly WeightMatrix F32 = Packed(WeightType.F32);
+    private static readonly WeightMatrix BF16 = Packed(WeightType.BF16);
+    private static readonly WeightMatrix Int8 = Packed(WeightType.I8);
+    private static readonly RowMatrix Table = new(Store, "table", DMlp, D, Read);
     private static readonly NativeBuffer Keys = new(Heads * 512 * DHead);
     private AttentionRow[] _rows = [];
-    private float[] _rowMajor = [];
     private float[] _x = [];
     private float[] _y = [];
     private float[] _scratch = [];
@@ -44,13 +44,6 @@ public class KernelBenchmarks
     {
         var generator = new SplitMix64(1);
         float[] Random(int count) => [.. Enumerable.Range(0, count).Select(_ => (float)(generator.NextDouble() - 0.5))];
-        _rowMajor = Random(D * DMlp);
-        ElementReader read = (start, to) => _rowMajor.AsSpan((int)start, to.Length).CopyTo(to);
-        _store = new WeightStore();
-        _f32 = WeightMatrix.FromRows(_store, "f32", WeightType.F32, DMlp, D, read);
-        _bf16 = WeightMatrix.FromRows(_store, "bf16", WeightType.BF16, DMlp, D, read);
-        _int8 = WeightMatrix.FromRows(_store, "int8", WeightType.I8, DMlp, D, read);
-        _table = new RowMatrix(_store, "table", DMlp, D, read);
         _chosen = [.. Enumerable.Range(0, 128).Select(i => i * 23)];
         _words = new float[Rows * (QuantiseKernel.Words(D) + 1)];
         Random(Heads * 512 * DHead).CopyTo(Keys.Span(0, Heads * 512 * DHead));
@@ -61,17 +54,14 @@ public class KernelBenchmarks
         _values = Random(32_768);
     }
 
-    [GlobalCleanup]
-    public void Cleanup() => _store.Dispose();
+    [Benchmark]
+    public void Float32Matrix3072By768() => MatrixKernel.Run(Pool, F32, _bias, _x, _y, Rows);
 
     [Benchmark]
-    public void Float32Matrix3072By768() => MatrixKernel.Run(Pool, _f32, _bias, _x, _y, Rows);
+    public void BFloat16Matrix3072By768() => MatrixKernel.Run(Pool, BF16, _bias, _x, _y, Rows);
 
     [Benchmark]
-    public void BFloat16Matrix3072By768() => MatrixKernel.Run(Pool, _bf16, _bias, _x, _y, Rows);
-
-    [Benchmark]
-    public void Int8Matrix3072By768() => MatrixKernel.Run(Pool, _int8, _bias, _x, _y, Rows);
+    public void Int8Matrix3072By768() => MatrixKernel.Run(Pool, Int8, _bias, _x, _y, Rows);
 
     /// <summary>The naive version of the product, one thread: what the kernel is compared with.</summary>
     [Benchmark(Baseline = true)]
@@ -84,7 +74,7 @@ public class KernelBenchmarks
                 float sum = 0f;
                 for (int k = 0; k < D; k++)
                 {
-                    sum = MathF.FusedMultiplyAdd(_x[(row * D) + k], _rowMajor[(output * D) + k], sum);
+                    sum = MathF.FusedMultiplyAdd(_x[(row * D) + k], RowMajor[(output * D) + k], sum);
                 }
 
                 _y[(row * DMlp) + output] = sum + _bias[output];
@@ -128,7 +118,7 @@ public class KernelBenchmarks
     /// <summary>What a rescoring of 128 candidates costs, for one row.</summary>
     [Benchmark]
     public void ProductOf128ChosenRows() =>
-        _table.Product(Pool, _chosen, _x, _scratchRows.AsSpan(0, _chosen.Length), _gathered);
+        Table.Product(Pool, _chosen, _x, _scratchRows.AsSpan(0, _chosen.Length), _gathered);
 
     /// <summary>A sum of 32 rows of the decoder, for one row.</summary>
     [Benchmark]
@@ -137,6 +127,12 @@ public class KernelBenchmarks
 
     [Benchmark]
     public void BoundsOf32768Latents() => Screen();
+
+    private static WeightMatrix Packed(WeightType type) =>
+        WeightMatrix.FromRows(Store, WeightTypes.NameOf(type), type, DMlp, D, Read);
+
+    private static void Read(long start, Span<float> destination) =>
+        RowMajor.AsSpan((int)start, destination.Length).CopyTo(destination);
 
     private unsafe void Screen()
     {
