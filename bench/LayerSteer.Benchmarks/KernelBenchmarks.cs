@@ -16,14 +16,10 @@ public class KernelBenchmarks
 
     private readonly float[] _bias = new float[DMlp];
     private readonly int[] _top = new int[32];
+    private Weights _weights = null!;
     private int[] _chosen = [];
     private float[] _words = [];
-    private static readonly WeightStore Store = new();
-    private static readonly float[] RowMajor = [.. Enumerable.Range(0, D * DMlp).Select(i => (i % 997 / 997f) - 0.5f)];
-    private static readonly WeightMatrix F32 = Packed(WeightType.F32);
-    private static readonly WeightMatrix BF16 = Packed(WeightType.BF16);
-    private static readonly WeightMatrix Int8 = Packed(WeightType.I8);
-    private static readonly RowMatrix Table = new(Store, "table", DMlp, D, Read);
+    private static Weights? s_weights;
     private static readonly NativeBuffer Keys = new(Heads * 512 * DHead);
     private AttentionRow[] _rows = [];
     private float[] _x = [];
@@ -44,6 +40,7 @@ public class KernelBenchmarks
     {
         var generator = new SplitMix64(1);
         float[] Random(int count) => [.. Enumerable.Range(0, count).Select(_ => (float)(generator.NextDouble() - 0.5))];
+        _weights = s_weights ??= new Weights();
         _chosen = [.. Enumerable.Range(0, 128).Select(i => i * 23)];
         _words = new float[Rows * (QuantiseKernel.Words(D) + 1)];
         Random(Heads * 512 * DHead).CopyTo(Keys.Span(0, Heads * 512 * DHead));
@@ -55,13 +52,13 @@ public class KernelBenchmarks
     }
 
     [Benchmark]
-    public void Float32Matrix3072By768() => MatrixKernel.Run(Pool, F32, _bias, _x, _y, Rows);
+    public void Float32Matrix3072By768() => MatrixKernel.Run(Pool, _weights.F32, _bias, _x, _y, Rows);
 
     [Benchmark]
-    public void BFloat16Matrix3072By768() => MatrixKernel.Run(Pool, BF16, _bias, _x, _y, Rows);
+    public void BFloat16Matrix3072By768() => MatrixKernel.Run(Pool, _weights.BF16, _bias, _x, _y, Rows);
 
     [Benchmark]
-    public void Int8Matrix3072By768() => MatrixKernel.Run(Pool, Int8, _bias, _x, _y, Rows);
+    public void Int8Matrix3072By768() => MatrixKernel.Run(Pool, _weights.Int8, _bias, _x, _y, Rows);
 
     /// <summary>The naive version of the product, one thread: what the kernel is compared with.</summary>
     [Benchmark(Baseline = true)]
@@ -74,7 +71,7 @@ public class KernelBenchmarks
                 float sum = 0f;
                 for (int k = 0; k < D; k++)
                 {
-                    sum = MathF.FusedMultiplyAdd(_x[(row * D) + k], RowMajor[(output * D) + k], sum);
+                    sum = MathF.FusedMultiplyAdd(_x[(row * D) + k], _weights.RowMajor[(output * D) + k], sum);
                 }
 
                 _y[(row * DMlp) + output] = sum + _bias[output];
@@ -118,7 +115,7 @@ public class KernelBenchmarks
     /// <summary>What a rescoring of 128 candidates costs, for one row.</summary>
     [Benchmark]
     public void ProductOf128ChosenRows() =>
-        Table.Product(Pool, _chosen, _x, _scratchRows.AsSpan(0, _chosen.Length), _gathered);
+        _weights.Table.Product(Pool, _chosen, _x, _scratchRows.AsSpan(0, _chosen.Length), _gathered);
 
     /// <summary>A sum of 32 rows of the decoder, for one row.</summary>
     [Benchmark]
@@ -127,12 +124,6 @@ public class KernelBenchmarks
 
     [Benchmark]
     public void BoundsOf32768Latents() => Screen();
-
-    private static WeightMatrix Packed(WeightType type) =>
-        WeightMatrix.FromRows(Store, WeightTypes.NameOf(type), type, DMlp, D, Read);
-
-    private static void Read(long start, Span<float> destination) =>
-        RowMajor.AsSpan((int)start, destination.Length).CopyTo(destination);
 
     private unsafe void Screen()
     {
@@ -146,5 +137,32 @@ public class KernelBenchmarks
                 null,
                 new ScreenedKeys(groups, groups + count, groups + (2 * count), uppers));
         }
+    }
+
+    /// <summary>One matrix in every form, made once for all benchmarks.</summary>
+    private sealed class Weights : IDisposable
+    {
+        private readonly WeightStore _store = new();
+
+        public Weights()
+        {
+            ElementReader read = (start, to) => RowMajor.AsSpan((int)start, to.Length).CopyTo(to);
+            F32 = WeightMatrix.FromRows(_store, "f32", WeightType.F32, DMlp, D, read);
+            BF16 = WeightMatrix.FromRows(_store, "bf16", WeightType.BF16, DMlp, D, read);
+            Int8 = WeightMatrix.FromRows(_store, "int8", WeightType.I8, DMlp, D, read);
+            Table = new RowMatrix(_store, "table", DMlp, D, read);
+        }
+
+        public float[] RowMajor { get; } = [.. Enumerable.Range(0, D * DMlp).Select(i => (i % 997 / 997f) - 0.5f)];
+
+        public void Dispose() => _store.Dispose();
+
+        public WeightMatrix F32 { get; }
+
+        public WeightMatrix BF16 { get; }
+
+        public WeightMatrix Int8 { get; }
+
+        public RowMatrix Table { get; }
     }
 }
