@@ -19,7 +19,7 @@ public class KernelBenchmarks
     private Weights _weights = null!;
     private int[] _chosen = [];
     private float[] _words = [];
-    private static Weights? s_weights;
+    private static Weights? _shared;
     private static readonly NativeBuffer Keys = new(Heads * 512 * DHead);
     private AttentionRow[] _rows = [];
     private float[] _x = [];
@@ -40,7 +40,7 @@ public class KernelBenchmarks
     {
         var generator = new SplitMix64(1);
         float[] Random(int count) => [.. Enumerable.Range(0, count).Select(_ => (float)(generator.NextDouble() - 0.5))];
-        _weights = s_weights ??= new Weights();
+        _weights = _shared ??= new Weights();
         _chosen = [.. Enumerable.Range(0, 128).Select(i => i * 23)];
         _words = new float[Rows * (QuantiseKernel.Words(D) + 1)];
         Random(Heads * 512 * DHead).CopyTo(Keys.Span(0, Heads * 512 * DHead));
