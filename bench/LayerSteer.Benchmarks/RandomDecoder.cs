@@ -47,7 +47,7 @@ internal sealed class RandomDecoder : IDisposable
     };
 
     /// <summary>A decoder that works with these threads.</summary>
-    public Decoder With(WorkerPool pool) => new(string.Empty, Spec, _weights, _nothing, [], pool);
+    public Decoder With(WorkerPool pool) => new(string.Empty, Spec, _weights, _nothing, new(string.Empty), pool);
 
     public void Dispose()
     {

@@ -125,7 +125,7 @@ public class MatrixKernelTests
     {
         float[] stored = [1f, -1.0078125f, 3.0e38f, 1e-40f, 0f, -0f, 0.33398438f];
         float[] others = [1.00390625f, 1.01171875f, 1.004f, -2.001f, 1e-45f, 65536.5f, 0.1f];
-        float[] nearest = [1f, 1.015625f, 1.0078125f, -2f, 0f, 65536f, 0.10009766f];
+        float[] nearest = [1f, 1.015625f, 1.0078125f, -2f, 0f, 65536f, 0.10009765625f];
         using var store = new WeightStore();
         float[] row = new float[7];
         WeightMatrix.FromRows(store, "stored", WeightType.BF16, 1, 7, Reader(Widened(stored))).CopyRow(0, row);
