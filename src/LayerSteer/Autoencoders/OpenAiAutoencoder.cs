@@ -50,15 +50,13 @@ public static class OpenAiAutoencoder
         WeightStore? store = cache.Open(WeightType.F32, digest);
         try
         {
-            WeightMatrix packed = WeightMatrix.FromRows(
-                store, "encoder", WeightType.F32, dSae, dIn, FiniteReader.Of(encoder));
+            var screened = new ScreenedEncoder(store, dSae, dIn, latentBias, FiniteReader.Of(encoder));
             NativeBuffer rows = store.Take(
                 "decoder", (long)dSae * dIn, rows => Transpose(rows, dIn, dSae, FiniteReader.Of(decoder)));
             cache.Save(store);
             var autoencoder = new SparseAutoencoder(
                 filePath,
-                packed,
-                latentBias,
+                screened,
                 rows,
                 preBias,
                 activation,

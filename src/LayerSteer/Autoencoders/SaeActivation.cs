@@ -1,3 +1,5 @@
+using LayerSteer.Numerics;
+
 namespace LayerSteer.Autoencoders;
 
 /// <summary>How an autoencoder turns pre-activations into latents.</summary>
@@ -27,4 +29,41 @@ public readonly record struct SaeActivation(SaeActivationKind Kind, int K)
         SaeActivationKind.TopK => $"TopK({K})",
         _ => $"TopK({K}, identity)",
     };
+
+    /// <summary>The latents that are kept when they are ranked by keys: nonzero of act(key).</summary>
+    /// <param name="latents">Those to choose from, ascending, all others being out of question; empty for all.</param>
+    /// <param name="preActivations">Their pre-activations.</param>
+    /// <param name="keys">What ranks them; ties go to the lower latent.</param>
+    /// <param name="takesKeys">Whether their values are the keys, or the pre-activations.</param>
+    /// <param name="keyScratch">As long as <paramref name="preActivations"/>.</param>
+    /// <param name="topScratch">At least k long.</param>
+    /// <param name="kept">Receives them.</param>
+    internal void Select(
+        ReadOnlySpan<int> latents,
+        ReadOnlySpan<float> preActivations,
+        LatentKeys keys,
+        bool takesKeys,
+        Span<float> keyScratch,
+        Span<int> topScratch,
+        SparseLatents kept)
+    {
+        kept.Clear();
+        Span<float> ranks = keyScratch[..preActivations.Length];
+        for (int i = 0; i < ranks.Length; i++)
+        {
+            ranks[i] = keys.Of(latents.IsEmpty ? i : latents[i], preActivations[i]);
+        }
+
+        bool all = Kind == SaeActivationKind.Relu;
+        int count = all ? ranks.Length : TopK.Select(ranks, topScratch[..K]);
+        for (int i = 0; i < count; i++)
+        {
+            int at = all ? i : topScratch[i];
+            float key = ranks[at];
+            if (key > 0f || (Kind == SaeActivationKind.TopKIdentity && key != 0f && float.IsFinite(key)))
+            {
+                kept.Add(latents.IsEmpty ? at : latents[at], takesKeys ? key : preActivations[at]);
+            }
+        }
+    }
 }

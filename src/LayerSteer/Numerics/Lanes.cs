@@ -35,6 +35,9 @@ internal unsafe interface ILanes<T> where T : struct, ILanes<T>
     /// </summary>
     static abstract T AddExponent(T value, T shifted);
 
+    /// <summary>Lanes of <paramref name="value"/> where the mask is above 0, of the other elsewhere.</summary>
+    static abstract T Where(T mask, T value, T other);
+
     /// <summary>Every lane with the same 32 bits, whatever they mean.</summary>
     static abstract T BroadcastBits(int bits);
 

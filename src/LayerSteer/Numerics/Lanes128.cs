@@ -80,6 +80,13 @@ internal readonly unsafe struct Lanes128 : ILanes<Lanes128>
         (value._d.AsInt32() + (shifted._d.AsInt32() << 23)).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 Where(Lanes128 mask, Lanes128 value, Lanes128 other) => new(
+        Where(mask._a, value._a, other._a),
+        Where(mask._b, value._b, other._b),
+        Where(mask._c, value._c, other._c),
+        Where(mask._d, value._d, other._d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 BroadcastBits(int bits)
     {
         Vector128<float> v = Vector128.Create(bits).AsSingle();
@@ -128,6 +135,10 @@ internal readonly unsafe struct Lanes128 : ILanes<Lanes128>
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public float Largest() => Halving.Largest(Vector128.Max(Vector128.Max(_a, _c), Vector128.Max(_b, _d)));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    private static Vector128<float> Where(Vector128<float> mask, Vector128<float> value, Vector128<float> other) =>
+        Vector128.ConditionalSelect(Vector128.GreaterThan(mask, Vector128<float>.Zero), value, other);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
     private static Vector128<int> Join(Vector128<int> low, Vector128<int> high) =>

@@ -62,6 +62,11 @@ internal readonly unsafe struct Lanes256 : ILanes<Lanes256>
         (value._b.AsInt32() + (shifted._b.AsInt32() << 23)).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes256 Where(Lanes256 mask, Lanes256 value, Lanes256 other) => new(
+        Vector256.ConditionalSelect(Vector256.GreaterThan(mask._a, Vector256<float>.Zero), value._a, other._a),
+        Vector256.ConditionalSelect(Vector256.GreaterThan(mask._b, Vector256<float>.Zero), value._b, other._b));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes256 BroadcastBits(int bits)
     {
         Vector256<float> v = Vector256.Create(bits).AsSingle();

@@ -47,6 +47,10 @@ internal readonly unsafe struct Lanes512 : ILanes<Lanes512>
         new((value._a.AsInt32() + (shifted._a.AsInt32() << 23)).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes512 Where(Lanes512 mask, Lanes512 value, Lanes512 other) => new(
+        Vector512.ConditionalSelect(Vector512.GreaterThan(mask._a, Vector512<float>.Zero), value._a, other._a));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes512 BroadcastBits(int bits) => new(Vector512.Create(bits).AsSingle());
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]

@@ -9,36 +9,54 @@ internal static class MatrixKernel
     {
         Shape.Require(bias.Length == 0 || bias.Length == weights.Outputs);
         Shape.Require(x.Length >= (long)rows * weights.Inputs && y.Length >= (long)rows * weights.Outputs);
+        int n = weights.Outputs;
+        int k = weights.Inputs;
         fixed (float* b = bias, px = x, py = y)
         {
             switch (weights.Type)
             {
                 case WeightType.F32:
-                    new MatrixKernel<Float32Format>(weights, b, px, weights.Inputs, null, py, rows).Run(pool);
+                    new MatrixKernel<Float32Format>(weights.Panels, b, px, k, null, py, n, rows).Run(pool);
                     break;
                 case WeightType.BF16:
-                    new MatrixKernel<BFloat16Format>(weights, b, px, weights.Inputs, null, py, rows).Run(pool);
+                    new MatrixKernel<BFloat16Format>(weights.Panels, b, px, k, null, py, n, rows).Run(pool);
                     break;
                 default:
-                    RunInt8(pool, weights, b, x, py, rows);
+                    QuantiseAndRun(pool, weights, bias, x, y, rows);
                     break;
             }
         }
     }
 
-    private static unsafe void RunInt8(
-        WorkerPool pool, WeightMatrix weights, float* bias, ReadOnlySpan<float> x, float* y, int rows)
+    /// <summary>Computes Y with int8 weights from rows that <see cref="QuantiseKernel"/> has made.</summary>
+    public static unsafe void RunInt8(
+        WorkerPool pool,
+        WeightMatrix weights,
+        ReadOnlySpan<float> bias,
+        ReadOnlySpan<float> words,
+        ReadOnlySpan<float> scales,
+        Span<float> y,
+        int rows)
+    {
+        int stride = QuantiseKernel.Words(weights.Inputs);
+        Shape.Require(weights.Type == WeightType.I8 && (bias.Length == 0 || bias.Length == weights.Outputs));
+        Shape.Require(words.Length >= (long)rows * stride && scales.Length >= rows);
+        Shape.Require(y.Length >= (long)rows * weights.Outputs);
+        fixed (float* b = bias, pw = words, ps = scales, py = y)
+        {
+            new MatrixKernel<Int8Format>(weights.Panels, b, pw, stride, ps, py, weights.Outputs, rows).Run(pool);
+        }
+    }
+
+    private static void QuantiseAndRun(
+        WorkerPool pool, WeightMatrix weights, ReadOnlySpan<float> bias, ReadOnlySpan<float> x, Span<float> y, int rows)
     {
         int words = QuantiseKernel.Words(weights.Inputs);
         float[] rented = System.Buffers.ArrayPool<float>.Shared.Rent(rows * (words + 1));
         Span<float> quantised = rented.AsSpan(0, rows * words);
         Span<float> scales = rented.AsSpan(rows * words, rows);
         QuantiseKernel.Run(pool, x, weights.Inputs, quantised, scales, rows);
-        fixed (float* pq = quantised, ps = scales)
-        {
-            new MatrixKernel<Int8Format>(weights, bias, pq, words, ps, y, rows).Run(pool);
-        }
-
+        RunInt8(pool, weights, bias, quantised, scales, y, rows);
         System.Buffers.ArrayPool<float>.Shared.Return(rented);
     }
 }
@@ -78,32 +96,35 @@ internal unsafe struct MatrixKernel<TFormat> : IKernel where TFormat : struct, I
     private readonly int _stride;
     private readonly float* _xScales;
     private readonly float* _y;
+    private readonly int _yStride;
     private readonly int _rows;
     private readonly long _work;
 
     /// <summary>Makes the kernel ready.</summary>
-    /// <param name="weights">W.</param>
+    /// <param name="panels">W, in this format.</param>
     /// <param name="bias">b, or null.</param>
     /// <param name="x">X in the form that the format reads.</param>
     /// <param name="stride">The 32-bit words from one row of X to the next.</param>
     /// <param name="xScales">The scale of each row of X, or null.</param>
     /// <param name="y">Receives Y.</param>
+    /// <param name="yStride">The floats from one row of Y to the next.</param>
     /// <param name="rows">The number of rows.</param>
     public MatrixKernel(
-        WeightMatrix weights, float* bias, float* x, int stride, float* xScales, float* y, int rows)
+        Panels panels, float* bias, float* x, int stride, float* xScales, float* y, int yStride, int rows)
     {
-        _panels = weights.Panels;
-        _panelBytes = weights.PanelBytes;
-        _scales = weights.Scales;
-        _outputs = weights.Outputs;
-        _words = TFormat.HasSecond ? weights.Inputs : weights.Steps;
+        _panels = panels.Start;
+        _panelBytes = panels.Bytes;
+        _scales = panels.Scales;
+        _outputs = panels.Outputs;
+        _words = TFormat.HasSecond ? panels.Inputs : QuantiseKernel.Words(panels.Inputs);
         _bias = bias;
         _x = x;
         _stride = stride;
         _xScales = xScales;
         _y = y;
+        _yStride = yStride;
         _rows = rows;
-        _work = (long)rows * weights.Outputs * weights.Inputs;
+        _work = (long)rows * panels.Outputs * panels.Inputs;
     }
 
     public void Run(WorkerPool pool) => pool.Run(ref this, (_outputs + Lanes.Count - 1) / Lanes.Count, _work);
@@ -452,7 +473,7 @@ internal unsafe struct MatrixKernel<TFormat> : IKernel where TFormat : struct, I
     {
         int first = panel * Lanes.Count;
         int count = Math.Min(Lanes.Count, _outputs - first);
-        float* y = _y + ((long)row * _outputs) + first;
+        float* y = _y + ((long)row * _yStride) + first;
         sums = TFormat.Result(sums, _scales + first, _xScales is null ? 1f : _xScales[row]);
         if (count == Lanes.Count)
         {

@@ -64,6 +64,16 @@ internal unsafe struct ScalarLanes : ILanes<ScalarLanes>
 
     public static ScalarLanes AddExponent(ScalarLanes value, ScalarLanes shifted) => Each(value, shifted, &AddExponent);
 
+    public static ScalarLanes Where(ScalarLanes mask, ScalarLanes value, ScalarLanes other)
+    {
+        for (int i = 0; i < Lanes.Count; i++)
+        {
+            value._lane[i] = mask._lane[i] > 0f ? value._lane[i] : other._lane[i];
+        }
+
+        return value;
+    }
+
     public static ScalarLanes BroadcastBits(int bits) => Broadcast(BitConverter.Int32BitsToSingle(bits));
 
     public static ScalarLanes LoadBFloat16(ushort* source)

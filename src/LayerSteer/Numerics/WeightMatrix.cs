@@ -33,14 +33,6 @@ internal sealed unsafe class WeightMatrix
         Type = type;
         Outputs = outputs;
         Inputs = inputs;
-        PanelCount = (outputs + Lanes.Count - 1) / Lanes.Count;
-        Steps = type == WeightType.I8 ? QuantiseKernel.Words(inputs) : (inputs + 1) / 2;
-        PanelBytes = (long)Steps * type switch
-        {
-            WeightType.F32 => Float32Format.StepBytes,
-            WeightType.BF16 => BFloat16Format.StepBytes,
-            _ => Int8Format.StepBytes,
-        };
         long length = PanelCount * PanelBytes / sizeof(float);
         if (type == WeightType.F32)
         {
@@ -83,15 +75,6 @@ internal sealed unsafe class WeightMatrix
     /// <summary>k, the number of inputs.</summary>
     public int Inputs { get; }
 
-    /// <summary>The number of panels of 16 outputs.</summary>
-    public int PanelCount { get; }
-
-    /// <summary>The number of steps of a panel, two inputs each.</summary>
-    public int Steps { get; }
-
-    /// <summary>The bytes of one panel.</summary>
-    public long PanelBytes { get; }
-
     /// <summary>The bytes that one product has to read: the weights and, of int8, the scales, without padding.</summary>
     public long Bytes => Type switch
     {
@@ -100,11 +83,8 @@ internal sealed unsafe class WeightMatrix
         _ => (long)Outputs * (Inputs + sizeof(float)),
     };
 
-    /// <summary>The packed weights.</summary>
-    public byte* Panels => (byte*)_panels.Pointer;
-
-    /// <summary>Of int8, the scale of each output, [16·panels]; null otherwise.</summary>
-    public float* Scales => _scales is null ? null : _scales.Pointer;
+    /// <summary>The packed weights; valid until the store is disposed.</summary>
+    public Panels Panels => new((byte*)_panels.Pointer, PanelBytes, Scales, Outputs, Inputs);
 
     /// <summary>
     /// Packs a matrix stored [outputs, inputs], as <c>nn.Linear</c> stores it; reads on several threads.
@@ -148,7 +128,7 @@ internal sealed unsafe class WeightMatrix
     {
         ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)output, (uint)Outputs, nameof(output));
         Shape.Require(destination.Length >= Inputs);
-        byte* panel = Panels + (output / Lanes.Count * PanelBytes);
+        byte* panel = (byte*)_panels.Pointer + (output / Lanes.Count * PanelBytes);
         int lane = output % Lanes.Count;
         for (int k = 0; k < Inputs; k++)
         {
@@ -160,6 +140,17 @@ internal sealed unsafe class WeightMatrix
             };
         }
     }
+
+    private int PanelCount => Lanes.Groups(Outputs);
+
+    private long PanelBytes => Type switch
+    {
+        WeightType.F32 => (long)Even(Inputs) / 2 * Float32Format.StepBytes,
+        WeightType.BF16 => (long)Even(Inputs) / 2 * BFloat16Format.StepBytes,
+        _ => (long)QuantiseKernel.Words(Inputs) * Int8Format.StepBytes,
+    };
+
+    private float* Scales => _scales is null ? null : _scales.Pointer;
 
     private static int Even(int inputs) => (inputs + 1) / 2 * 2;
 

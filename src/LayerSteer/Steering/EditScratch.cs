@@ -11,25 +11,16 @@ internal sealed class EditScratch
     public EditScratch(SparseAutoencoder autoencoder)
     {
         Inputs = new float[Rows * autoencoder.DIn];
-        PreActivations = new float[Rows * autoencoder.DSae];
-        Scales = new InputScale[Rows];
+        Encoded = autoencoder.CreateRows(Rows);
         RowIndices = new int[Rows];
-        Keys = new float[autoencoder.DSae];
-        Selected = new int[Math.Max(1, autoencoder.Activation.K)];
         Before = new float[autoencoder.DIn];
     }
 
     public float[] Inputs { get; }
 
-    public float[] PreActivations { get; }
-
-    public InputScale[] Scales { get; }
+    public EncodedRows Encoded { get; }
 
     public int[] RowIndices { get; }
-
-    public float[] Keys { get; }
-
-    public int[] Selected { get; }
 
     public float[] Before { get; }
 

@@ -59,7 +59,7 @@ public sealed class LayerEdit
             return;
         }
 
-        _selection = new LatentSelection(scores, autoencoder.Activation, options);
+        _selection = new LatentSelection(scores, options);
         if (options is { Method: SteeringMethod.Weight, Mode: SteeringMode.Seed } && autoencoder.Normalises)
         {
             double mean = scores.MeanWithGapsAsZero;
@@ -83,13 +83,13 @@ public sealed class LayerEdit
 
     /// <summary>Edits one position in place.</summary>
     /// <param name="x">The residual, [dIn].</param>
-    /// <param name="preActivations">Its pre-activations, [dSae]; not read unless <see cref="Encodes"/>.</param>
+    /// <param name="row">Its row among those encoded in the scratch; not read unless <see cref="Encodes"/>.</param>
     /// <param name="scale">Its mean and scale.</param>
     /// <param name="scratch">Working memory.</param>
     /// <param name="statistics">Counts what was done.</param>
     internal void Apply(
         Span<float> x,
-        ReadOnlySpan<float> preActivations,
+        int row,
         InputScale scale,
         EditScratch scratch,
         EditStatistics statistics)
@@ -101,9 +101,9 @@ public sealed class LayerEdit
         }
         else
         {
-            Autoencoder.Activate(preActivations, scratch.Latents);
+            scratch.Encoded.Activate(row, scratch.Latents);
             CountActivations(scratch.Latents, statistics);
-            SparseLatents edited = Edit(preActivations, scratch);
+            SparseLatents edited = Edit(row, scratch);
             if (_options.KeepsErrorTerm)
             {
                 scratch.Change.SetDifference(edited, scratch.Latents);
@@ -124,15 +124,15 @@ public sealed class LayerEdit
     /// </summary>
     internal void WriteEdited(ReadOnlySpan<float> x, Span<float> edited, EditScratch scratch)
     {
-        Span<float> preActivations = scratch.PreActivations.AsSpan(0, Autoencoder.DSae);
-        Autoencoder.PreActivations(x, 1, preActivations, scratch.Scales);
-        Autoencoder.Activate(preActivations, scratch.Latents);
-        Edit(preActivations, scratch).CopyTo(edited);
+        Autoencoder.Encode(x, 1, scratch.Encoded);
+        scratch.Encoded.Activate(0, scratch.Latents);
+        Edit(0, scratch).CopyTo(edited);
         if (_options is not { Method: SteeringMethod.Swap, Mode: SteeringMode.Seed })
         {
             return;
         }
 
+        ReadOnlySpan<float> preActivations = scratch.Encoded.PreActivations(0);
         for (int i = 0; i < edited.Length; i++)
         {
             edited[i] = edited[i] == 0f ? MathF.CopySign(0f, preActivations[i]) : edited[i];
@@ -153,7 +153,7 @@ public sealed class LayerEdit
         return norm > 0 ? Math.Sqrt(change / norm) : change > 0 ? double.PositiveInfinity : 0;
     }
 
-    private SparseLatents Edit(ReadOnlySpan<float> preActivations, EditScratch scratch)
+    private SparseLatents Edit(int row, EditScratch scratch)
     {
         switch (_options.Method)
         {
@@ -163,7 +163,7 @@ public sealed class LayerEdit
                 scratch.Edited.SetSum(scratch.Latents, _clamped);
                 return scratch.Edited;
             default:
-                _selection!.Select(preActivations, scratch.Keys, scratch.Selected, scratch.Edited);
+                scratch.Encoded.Select(row, _selection!.Keys, _selection.TakesKeys, scratch.Edited);
                 return scratch.Edited;
         }
     }

@@ -36,7 +36,7 @@ internal sealed class SiteEdits(
 
             if (!edit.Encodes)
             {
-                edit.Apply(rows[row], [], site.Autoencoder.ScaleOf(rows[row]), scratch, sequence.Statistics);
+                edit.Apply(rows[row], 0, site.Autoencoder.ScaleOf(rows[row]), scratch, sequence.Statistics);
                 continue;
             }
 
@@ -57,21 +57,20 @@ internal sealed class SiteEdits(
     private void EncodeAndApply(HookRows rows, int count)
     {
         int dIn = site.Autoencoder.DIn;
-        int dSae = site.Autoencoder.DSae;
         for (int i = 0; i < count; i++)
         {
             rows[scratch.RowIndices[i]].CopyTo(scratch.Inputs.AsSpan(i * dIn, dIn));
         }
 
-        site.Autoencoder.PreActivations(scratch.Inputs, count, scratch.PreActivations, scratch.Scales);
+        site.Autoencoder.Encode(scratch.Inputs, count, scratch.Encoded);
         for (int i = 0; i < count; i++)
         {
             int row = scratch.RowIndices[i];
             int sequence = rows.Sequences[row];
             edits[sequence]!.Apply(
                 rows[row],
-                scratch.PreActivations.AsSpan(i * dSae, dSae),
-                scratch.Scales[i],
+                i,
+                scratch.Encoded.Scales[i],
                 scratch,
                 sequences[sequence].Statistics);
         }

@@ -35,8 +35,7 @@ public sealed class ReferenceIndexer
     private readonly BosPolicy _bos;
     private readonly int[] _prefix;
     private readonly float[] _inputs;
-    private readonly float[] _preActivations;
-    private readonly InputScale[] _scales = new InputScale[RowsEncodedAtOnce];
+    private readonly EncodedRows _encoded;
     private readonly SparseLatents _latents = new();
 
     /// <summary>Joins what an index is made with.</summary>
@@ -73,7 +72,7 @@ public sealed class ReferenceIndexer
         _bos = bos ?? (mode == SteeringMode.Seed ? BosPolicy.None : BosPolicy.One);
         _prefix = _bos.Prefix(decoder.Spec, tokenizer);
         _inputs = new float[RowsEncodedAtOnce * autoencoder.DIn];
-        _preActivations = new float[RowsEncodedAtOnce * autoencoder.DSae];
+        _encoded = autoencoder.CreateRows(RowsEncodedAtOnce);
     }
 
     /// <summary>What an index of a reference list, or of one shard of it, is made with.</summary>
@@ -232,8 +231,7 @@ public sealed class ReferenceIndexer
                     for (int i = 0; i < block.Length; i++)
                     {
                         FinishUpTo(filled[rows.Sequences[block[i]]]);
-                        _autoencoder.Activate(
-                            _preActivations.AsSpan(i * _autoencoder.DSae, _autoencoder.DSae), _latents);
+                        _encoded.Activate(i, _latents);
                         accumulator.Add(_latents);
                     }
                 }
@@ -275,7 +273,7 @@ public sealed class ReferenceIndexer
             rows[block[i]].CopyTo(_inputs.AsSpan(i * _autoencoder.DIn));
         }
 
-        _autoencoder.PreActivations(_inputs, block.Length, _preActivations, _scales);
+        _autoencoder.Encode(_inputs, block.Length, _encoded);
     }
 
     private void AddChunks(Queue<Chunk> chunks, int prompt, int[] ids)

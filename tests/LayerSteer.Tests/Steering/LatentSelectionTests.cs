@@ -103,8 +103,9 @@ public class LatentSelectionTests
     {
         var latents = new SparseLatents();
         bool[] supported = [.. scores.Select(s => s >= 0)];
-        new LatentSelection(new LatentScores(scores, supported), activation, options)
-            .Select(a, new float[DSae], new int[Math.Max(1, activation.K)], latents);
+        var selection = new LatentSelection(new LatentScores(scores, supported), options);
+        activation.Select(
+            [], a, selection.Keys, selection.TakesKeys, new float[DSae], new int[activation.K], latents);
         return latents;
     }
 

@@ -222,14 +222,13 @@ public sealed class LayerEditTests : IDisposable
     private float[] Apply(LayerEdit edit, float[] x, EditStatistics? statistics = null)
     {
         float[] y = [.. x];
-        float[] a = new float[TinyAutoencoder.DSae];
-        var scales = new[] { edit.Autoencoder.ScaleOf(x) };
+        var scratch = new EditScratch(edit.Autoencoder);
         if (edit.Encodes)
         {
-            edit.Autoencoder.PreActivations(x, 1, a, scales);
+            edit.Autoencoder.Encode(x, 1, scratch.Encoded);
         }
 
-        edit.Apply(y, a, scales[0], new EditScratch(edit.Autoencoder), statistics ?? new EditStatistics());
+        edit.Apply(y, 0, edit.Autoencoder.ScaleOf(x), scratch, statistics ?? new EditStatistics());
         return y;
     }
 
@@ -264,8 +263,15 @@ public sealed class LayerEditTests : IDisposable
             return edited;
         }
 
-        new LatentSelection(scores, _sae.Activation, options)
-            .Select(PreActivations(_x).A, new float[TinyAutoencoder.DSae], new int[TinyAutoencoder.K], edited);
+        var selection = new LatentSelection(scores, options);
+        _sae.Activation.Select(
+            [],
+            PreActivations(_x).A,
+            selection.Keys,
+            selection.TakesKeys,
+            new float[TinyAutoencoder.DSae],
+            new int[TinyAutoencoder.K],
+            edited);
         return edited;
     }
 }
