@@ -47,7 +47,7 @@ internal sealed record CliRun(int Code, string Out, string Notes)
         using var notes = new TestConsole();
         tables.Width(OneLine);
         notes.Width(OneLine);
-        int code = await CommandLine.RunAsync(args, new Terminal(output, tables, notes), cancellation);
+        int code = await CommandLine.RunAsync(args, new Terminal(output, () => tables, () => notes), cancellation);
         return new CliRun(code, output + tables.Output, notes.Output);
     }
 
