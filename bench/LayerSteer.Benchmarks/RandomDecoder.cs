@@ -60,7 +60,7 @@ internal sealed class RandomDecoder : IDisposable
         4.0 * Spec.NLayers * Spec.DModel * tokens * (tokens + 1) / 2;
 
     /// <summary>A decoder that works with these threads.</summary>
-    public Decoder With(WorkerPool pool) => new(string.Empty, Spec, _weights, _nothing, [], pool);
+    public Decoder With(WorkerPool pool) => new(string.Empty, Spec, _weights, _nothing, new(string.Empty), pool);
 
     public void Dispose()
     {

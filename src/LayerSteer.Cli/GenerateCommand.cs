@@ -26,7 +26,8 @@ internal static class GenerateCommand
         };
         command.Arguments.Add(prompt);
         command.Options.Add(prompts);
-        var steering = new SteeringArguments(command, new PipelineArguments(command));
+        var loading = new LoadingArguments(command);
+        var steering = new SteeringArguments(command, loading, new PipelineArguments(command, loading));
         var sampling = new SamplingArguments(command);
         Option<bool> compare = new("--compare") { Description = "Generate without steering too, and print both." };
         Option<PublishedLoopKind?> published = ValueOptions.Named(
@@ -65,7 +66,7 @@ internal static class GenerateCommand
             string[] texts = parse.GetValue(prompts) is { } file ? Prompts(file) : [parse.GetValue(prompt)!];
             GenerationRequest[] requests = [.. texts.Select(text => sampling.Request(parse, text))];
             using var pool = new WorkerPool(steering.Threads(parse));
-            using Steerer steerer = steering.Load(parse, pool);
+            using Steerer steerer = steering.Load(parse, terminal, pool);
             SteeringPlan plan = steering.Plan(parse, terminal, steerer, options, cancellation);
             requests = [.. requests.Select(request => request with { Plan = plan })];
             var report = new GenerationReport(terminal, steerer, plan, bos, parse.GetValue(json));

@@ -2,6 +2,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using LayerSteer.Generation;
 using LayerSteer.Models;
+using LayerSteer.Numerics;
 using LayerSteer.Steering;
 using LayerSteer.Topics;
 using Spectre.Console;
@@ -65,6 +66,7 @@ internal sealed class GenerationReport(Terminal terminal, Steerer steerer, Steer
             ["text"] = text,
             ["published_loop"] = kind == PublishedLoopKind.Demo ? "demo" : "generate",
             ["seed"] = request.Sampling.Seed,
+            ["dtype"] = WeightTypes.NameOf(steerer.Decoder.Type),
             ["steps"] = new JsonArray([.. steps.Select(step => new JsonObject
             {
                 ["top5"] = JsonValues.Array(step.Top),
@@ -87,6 +89,7 @@ internal sealed class GenerationReport(Terminal terminal, Steerer steerer, Steer
             ["stop_reason"] = NameOf(steered.StopReason),
             ["seed"] = steered.Seed,
             ["bos"] = BosPolicies.NameOf(bos),
+            ["dtype"] = WeightTypes.NameOf(steerer.Decoder.Type),
             ["edits"] = new JsonObject
             {
                 ["count"] = edits.Edits,
@@ -171,8 +174,8 @@ internal sealed class GenerationReport(Terminal terminal, Steerer steerer, Steer
                 : string.Empty;
         }
 
-        string run = $"BOS {BosPolicies.NameOf(bos)}, seed {result.Seed}, {result.Ids.Length} tokens, "
-            + NameOf(result.StopReason);
+        string run = $"{WeightTypes.NameOf(steerer.Decoder.Type)} weights, BOS {BosPolicies.NameOf(bos)}, "
+            + $"seed {result.Seed}, {result.Ids.Length} tokens, {NameOf(result.StopReason)}";
         string step = result.BatchSize > 1 ? $"step of {result.BatchSize} texts side by side" : "token";
         terminal.Note(string.Create(
             CultureInfo.InvariantCulture,

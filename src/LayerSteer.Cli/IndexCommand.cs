@@ -47,6 +47,7 @@ internal static class IndexCommand
         {
             model, sae, layer, hook, encoder, reference, output, mode, bos, shard, dump, csv, threads, json,
         };
+        var loading = new LoadingArguments(command);
         command.Subcommands.Add(Merge(terminal));
         shard.HelpName = "n/of";
         command.SetAction((parse, cancellation) =>
@@ -66,12 +67,12 @@ internal static class IndexCommand
             }
 
             using var pool = new WorkerPool(SharedOptions.OrAll(parse.GetValue(threads)));
+            LoadOptions options = loading.Options(parse, terminal, pool);
             using Steerer steerer = Steerer.Load(
                 parse.GetRequiredValue(model),
                 SharedOptions.Sites(parse.GetRequiredValue(layer), parse.GetRequiredValue(sae), parse.GetValue(hook)),
-                new LoadOptions { Pool = pool });
-            using SentenceEncoder sentences = SentenceEncoder.Load(
-                parse.GetRequiredValue(encoder), new LoadOptions { Pool = pool });
+                options);
+            using SentenceEncoder sentences = SentenceEncoder.Load(parse.GetRequiredValue(encoder), options);
             ReferenceIndexer indexer =
                 steerer.Indexer(sentences, parse.GetValue(mode) ?? SteeringMode.Corrected, parse.GetValue(bos));
             IndexManifest manifest = indexer.Manifest(references, number, of);
@@ -150,6 +151,7 @@ internal static class IndexCommand
                 ["coverage"] = coverage,
                 ["mode"] = SteeringModes.NameOf(index.Manifest.Mode),
                 ["bos"] = index.Manifest.BosPolicy,
+                ["dtype"] = index.Manifest.Dtype,
             };
             if (report is not null)
             {
@@ -170,6 +172,7 @@ internal static class IndexCommand
             "coverage", string.Create(CultureInfo.InvariantCulture, $"{coverage:P2} of {index.Manifest.DSae} latents"));
         table.AddRow("hook point", index.Manifest.HookPoint);
         table.AddRow("mode, BOS", $"{SteeringModes.NameOf(index.Manifest.Mode)}, {index.Manifest.BosPolicy}");
+        table.AddRow("dtype", Markup.Escape(index.Manifest.Dtype));
         if (report is { TokensRun: > 0 })
         {
             table.AddRow(

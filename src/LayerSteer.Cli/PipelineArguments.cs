@@ -27,11 +27,15 @@ internal sealed class PipelineArguments
         HelpName = "path",
     };
 
+    private readonly LoadingArguments _loading;
+
     /// <summary>Adds the options to a command.</summary>
     /// <param name="command">The command.</param>
+    /// <param name="loading">How it loads.</param>
     /// <param name="required">Whether the command needs them even where scores are given.</param>
-    public PipelineArguments(Command command, bool required = false)
+    public PipelineArguments(Command command, LoadingArguments loading, bool required = false)
     {
+        _loading = loading;
         IsRequired = required;
         foreach (Option<string?> option in new[] { _reference, _align, _encoder })
         {
@@ -58,15 +62,15 @@ internal sealed class PipelineArguments
 
     public TextTable Alignment(ParseResult parse) => TextTable.Read(parse.GetRequiredValue(_align)!);
 
-    public SentenceEncoder Encoder(ParseResult parse, Steerer steerer) =>
+    public SentenceEncoder Encoder(ParseResult parse, Terminal terminal, Steerer steerer) =>
         SentenceEncoder.Load(
-            parse.GetRequiredValue(_encoder)!, new LoadOptions { Pool = steerer.Decoder.Pool });
+            parse.GetRequiredValue(_encoder)!, _loading.Options(parse, terminal, steerer.Decoder.Pool));
 
     /// <summary>Indexes the references and scores the topic.</summary>
     public TopicProfile Profile(
         ParseResult parse, Terminal terminal, Steerer steerer, SteeringMode mode, CancellationToken cancellation)
     {
-        using SentenceEncoder encoder = Encoder(parse, steerer);
+        using SentenceEncoder encoder = Encoder(parse, terminal, steerer);
         ReferenceIndex index = Index(terminal, steerer.Indexer(encoder, mode), References(parse), cancellation);
         TopicProfile profile = Score(index, encoder, Alignment(parse), cancellation).Profile;
         terminal.WarnUnlessScored(profile);

@@ -57,13 +57,16 @@ internal sealed class SteeringArguments
         "one: a BOS token in front of each prompt (default); none: no BOS.");
 
     private readonly Option<int?> _threads = SharedOptions.Threads();
+    private readonly LoadingArguments _loading;
     private readonly PipelineArguments? _pipeline;
 
     /// <summary>Adds the options to a command.</summary>
     /// <param name="command">The command.</param>
+    /// <param name="loading">How it loads.</param>
     /// <param name="pipeline">The options that may stand in place of scores; null if the command has none.</param>
-    public SteeringArguments(Command command, PipelineArguments? pipeline = null)
+    public SteeringArguments(Command command, LoadingArguments loading, PipelineArguments? pipeline = null)
     {
+        _loading = loading;
         _pipeline = pipeline;
         _method.HelpName = string.Join('|', SteeringMethods.Names);
         _method.CompletionSources.Clear();
@@ -125,9 +128,11 @@ internal sealed class SteeringArguments
     }
 
     /// <summary>Loads the model, and the autoencoders if any are named.</summary>
-    public Steerer Load(ParseResult parse, WorkerPool pool) =>
+    public Steerer Load(ParseResult parse, Terminal terminal, WorkerPool pool) =>
         Steerer.Load(
-            parse.GetRequiredValue(_model), Names(parse) ? Sites(parse) : [], new LoadOptions { Pool = pool });
+            parse.GetRequiredValue(_model),
+            Names(parse) ? Sites(parse) : [],
+            _loading.Options(parse, terminal, pool));
 
     /// <summary>The plan of what is named: scores, a topic, or the texts to make one of.</summary>
     public SteeringPlan Plan(
@@ -144,6 +149,13 @@ internal sealed class SteeringArguments
             TopicProfile profile = TopicFolder.Read(topic);
             terminal.WarnUnlessScored(profile);
             NoteUnsupported(terminal, topic, profile.ToLatentScores());
+            string dtype = WeightTypes.NameOf(steerer.Decoder.Type);
+            if (profile.Provenance.Dtype != dtype)
+            {
+                terminal.Note(
+                    $"topic '{profile.Name}' was made with a model in {profile.Provenance.Dtype}; here it is {dtype}");
+            }
+
             return steerer.Plan(options, profile);
         }
 

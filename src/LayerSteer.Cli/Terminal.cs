@@ -6,11 +6,14 @@ using Spectre.Console;
 
 namespace LayerSteer.Cli;
 
-/// <summary>Where a command writes: results to <see cref="Out"/>, progress and notes to <see cref="Notes"/>.</summary>
-/// <param name="Out">Results, as text.</param>
-/// <param name="Tables">Results, as tables; the same place.</param>
-/// <param name="Notes">Everything else.</param>
-internal sealed record Terminal(TextWriter Out, IAnsiConsole Tables, IAnsiConsole Notes)
+/// <summary>
+/// Where a command writes: results to <see cref="Out"/>, progress and notes to <see cref="Notes"/>. Consoles are made
+/// when something is first written to them: making both takes as long as mapping a model.
+/// </summary>
+/// <param name="output">Results, as text.</param>
+/// <param name="tables">Results, as tables; the same place.</param>
+/// <param name="notes">Everything else.</param>
+internal sealed class Terminal(TextWriter output, Func<IAnsiConsole> tables, Func<IAnsiConsole> notes)
 {
     private const int RedirectedWidth = 160;
 
@@ -22,22 +25,25 @@ internal sealed record Terminal(TextWriter Out, IAnsiConsole Tables, IAnsiConsol
         Encoder = JavaScriptEncoder.UnsafeRelaxedJsonEscaping,
     };
 
+    private readonly Lazy<IAnsiConsole> _tables = new(tables);
+    private readonly Lazy<IAnsiConsole> _notes = new(notes);
+
+    /// <summary>Results, as text.</summary>
+    public TextWriter Out => output;
+
+    /// <summary>Results, as tables; the same place.</summary>
+    public IAnsiConsole Tables => _tables.Value;
+
+    /// <summary>Everything else.</summary>
+    public IAnsiConsole Notes => _notes.Value;
+
     public static Terminal OfProcess()
     {
         Console.OutputEncoding = System.Text.Encoding.UTF8;
-        IAnsiConsole tables = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Out) });
-        IAnsiConsole notes = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(Console.Error) });
-        if (Console.IsOutputRedirected)
-        {
-            tables.Profile.Width = RedirectedWidth;
-        }
-
-        if (Console.IsErrorRedirected)
-        {
-            notes.Profile.Width = UnlimitedWidth;
-        }
-
-        return new Terminal(Console.Out, tables, notes);
+        return new Terminal(
+            Console.Out,
+            () => On(Console.Out, Console.IsOutputRedirected ? RedirectedWidth : null),
+            () => On(Console.Error, Console.IsErrorRedirected ? UnlimitedWidth : null));
     }
 
     /// <summary>Prints one JSON value on a line of its own.</summary>
@@ -61,4 +67,15 @@ internal sealed record Terminal(TextWriter Out, IAnsiConsole Tables, IAnsiConsol
 
     /// <summary>Something that the user should know.</summary>
     public void Warn(string text) => Notes.MarkupLine($"[yellow]warning:[/] {Markup.Escape(text)}");
+
+    private static IAnsiConsole On(TextWriter writer, int? width)
+    {
+        IAnsiConsole console = AnsiConsole.Create(new AnsiConsoleSettings { Out = new AnsiConsoleOutput(writer) });
+        if (width is { } columns)
+        {
+            console.Profile.Width = columns;
+        }
+
+        return console;
+    }
 }

@@ -30,8 +30,9 @@ internal static class TimingCommand
             Arity = ArgumentArity.ZeroOrOne,
         };
         command.Arguments.Add(prompt);
-        var pipeline = new PipelineArguments(command, required: true);
-        var steering = new SteeringArguments(command, pipeline);
+        var loading = new LoadingArguments(command);
+        var pipeline = new PipelineArguments(command, loading, required: true);
+        var steering = new SteeringArguments(command, loading, pipeline);
         var sampling = new SamplingArguments(command, SeedTokens);
         Option<int?> repeats = ValueOptions.Number<int>(
             "--repeats", "How often each text is measured.", "a whole number from 1 on", n => n >= 1, 5);
@@ -64,8 +65,8 @@ internal static class TimingCommand
             TextTable references = First(pipeline.References(parse), parse.GetValue(maxTexts));
             TextTable alignment = First(pipeline.Alignment(parse), parse.GetValue(maxTexts));
             using var pool = new WorkerPool(steering.Threads(parse));
-            using Steerer steerer = steering.Load(parse, pool);
-            using SentenceEncoder encoder = pipeline.Encoder(parse, steerer);
+            using Steerer steerer = steering.Load(parse, terminal, pool);
+            using SentenceEncoder encoder = pipeline.Encoder(parse, terminal, steerer);
             ReferenceIndexer indexer = steerer.Indexer(encoder, options.Mode);
             ReferenceIndex index = PipelineArguments.Index(terminal, indexer, references, cancellation);
             ScoredTopic topic = PipelineArguments.Score(index, encoder, alignment, cancellation);
@@ -140,7 +141,7 @@ internal static class TimingCommand
         IEnumerable<string> sites = steerer.Sites.Select(
             site => $"{site.Point}: {site.Autoencoder.DSae} latents, {site.Autoencoder.Activation}");
         terminal.Note(
-            $"{spec.Family}, {spec.NLayers} layers, width {spec.DModel}, vocabulary {spec.Vocabulary}; "
+            $"{spec.Family} in {WeightTypes.NameOf(steerer.Decoder.Type)}, {spec.NLayers} layers, width {spec.DModel}, vocabulary {spec.Vocabulary}; "
             + $"{string.Join(", ", sites)}; {steerer.Decoder.Pool.Threads} of {Environment.ProcessorCount} threads, "
             + $"{WorkerPool.VectorBits}-bit vectors, {RuntimeInformation.FrameworkDescription}");
     }
@@ -162,6 +163,7 @@ internal static class TimingCommand
             ["model"] = new JsonObject
             {
                 ["family"] = spec.Family,
+                ["dtype"] = WeightTypes.NameOf(steerer.Decoder.Type),
                 ["layers"] = spec.NLayers,
                 ["d_model"] = spec.DModel,
                 ["d_mlp"] = spec.DMlp,

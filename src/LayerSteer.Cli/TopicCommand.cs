@@ -66,6 +66,7 @@ internal static class TopicCommand
         {
             index, align, encoder, summary, mode, name, output, scores, dump, csv, publishedBug, threads, json,
         };
+        var loading = new LoadingArguments(command, loadsModel: false);
         command.Subcommands.Add(List(terminal));
         command.SetAction((parse, cancellation) =>
         {
@@ -82,8 +83,8 @@ internal static class TopicCommand
             string path = parse.GetRequiredValue(align);
             TextTable texts = TextTable.Read(path);
             using var pool = new WorkerPool(SharedOptions.OrAll(parse.GetValue(threads)));
-            using SentenceEncoder sentences =
-                SentenceEncoder.Load(parse.GetValue(encoder) ?? manifest.Encoder.Path, new LoadOptions { Pool = pool });
+            using SentenceEncoder sentences = SentenceEncoder.Load(
+                parse.GetValue(encoder) ?? manifest.Encoder.Path, loading.Options(parse, terminal, pool));
             ScoredTopic topic = TopicProfiler.Profile(
                 parse.GetValue(name) ?? Path.GetFileNameWithoutExtension(path),
                 references,
@@ -196,6 +197,7 @@ internal static class TopicCommand
                 ["min_distance"] = profile.MinDistance.Min,
                 ["top"] = JsonValues.Array(top),
                 ["mode"] = SteeringModes.NameOf(profile.Mode),
+                ["dtype"] = profile.Provenance.Dtype,
             });
             return;
         }

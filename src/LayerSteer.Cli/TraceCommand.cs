@@ -14,7 +14,7 @@ internal static class TraceCommand
     {
         var command =
             new Command("trace", "Run prompts and write tokens, residuals, pre-activations, latents and logits.");
-        var steering = new SteeringArguments(command);
+        var steering = new SteeringArguments(command, new LoadingArguments(command));
         Option<string> prompts = ValueOptions.RequiredPath("--prompts", "A JSON list of strings, or a CSV of texts.");
         Option<string> output = ValueOptions.RequiredPath("--out", "The file to write: .npz or .safetensors.", "-o");
         Option<string?> csv = new("--csv")
@@ -48,7 +48,7 @@ internal static class TraceCommand
             OutputFiles.Require(path);
             IReadOnlyList<string> texts = PromptFile.Read(parse.GetRequiredValue(prompts));
             using var pool = new WorkerPool(steering.Threads(parse));
-            using Steerer steerer = steering.Load(parse, pool);
+            using Steerer steerer = steering.Load(parse, terminal, pool);
             SteeringPlan plan = steering.Plan(parse, terminal, steerer, options, cancellation);
             int[] prefix = steering.Bos(parse).Prefix(steerer.Decoder.Spec, steerer.Tokenizer);
             int[][] ids = [.. texts.Select((text, i) => Cut(terminal, steerer, prefix, text, i))];
@@ -74,6 +74,7 @@ internal static class TraceCommand
                 terminal.WriteJson(new JsonObject
                 {
                     ["out"] = path,
+                    ["dtype"] = WeightTypes.NameOf(steerer.Decoder.Type),
                     ["prompts"] = ids.Length,
                     ["tokens"] = JsonValues.Array(ids.Select(prompt => prompt.Length)),
                 });

@@ -54,8 +54,10 @@ public sealed class Steerer : IDisposable
         Decoder? decoder = null;
         try
         {
+            // Side by side: with packed weights at hand, a vocabulary takes as long as the model.
+            Task<TextTokenizer> reading = Task.Run(() => TextTokenizer.Load(model));
             decoder = Decoder.Load(model, options);
-            TextTokenizer tokenizer = TextTokenizer.Load(model);
+            TextTokenizer tokenizer = reading.GetAwaiter().GetResult();
             if (tokenizer.VocabularySize > decoder.Spec.Vocabulary)
             {
                 throw new InvalidDataException(

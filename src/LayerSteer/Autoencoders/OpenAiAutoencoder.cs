@@ -25,7 +25,9 @@ public static class OpenAiAutoencoder
     public static SparseAutoencoder Load(string path, LoadOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(path);
+        options ??= new LoadOptions();
         string filePath = Find(path);
+        FileStamp stamp = FileStamp.Of(filePath);
         using TensorFile file = TensorFile.Open(filePath);
         StoredTensor encoder = file["encoder.weight"];
         if (encoder.Shape.Count != 2 || encoder.Shape.Any(n => n is < 1 or > LargestDimension))
@@ -43,12 +45,15 @@ public static class OpenAiAutoencoder
         float[] latentBias = Finite(file, "latent_bias", dSae);
         SaeActivation activation = ReadActivation(file, dSae);
 
-        WeightStore? store = new();
+        var cache = new WeightCache(options, "autoencoder", [stamp]);
+        var digest = new Lazy<string>(() => FileDigest.OfFile(filePath, cache.Folder));
+        WeightStore? store = cache.Open(WeightType.F32, digest);
         try
         {
             var screened = new ScreenedEncoder(store, dSae, dIn, latentBias, FiniteReader.Of(encoder));
             NativeBuffer rows = store.Take(
                 "decoder", (long)dSae * dIn, rows => Transpose(rows, dIn, dSae, FiniteReader.Of(decoder)));
+            cache.Save(store);
             var autoencoder = new SparseAutoencoder(
                 filePath,
                 screened,
@@ -57,7 +62,8 @@ public static class OpenAiAutoencoder
                 activation,
                 normalises: activation.Kind != SaeActivationKind.Relu,
                 store,
-                options?.Pool ?? WorkerPool.Shared);
+                digest,
+                options.Pool ?? WorkerPool.Shared);
             store = null;
             return autoencoder;
         }

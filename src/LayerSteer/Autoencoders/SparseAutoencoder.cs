@@ -1,4 +1,3 @@
-using LayerSteer.Formats;
 using LayerSteer.Models;
 using LayerSteer.Numerics;
 
@@ -38,6 +37,7 @@ public sealed class SparseAutoencoder : IDisposable
         SaeActivation activation,
         bool normalises,
         WeightStore store,
+        Lazy<string> digest,
         WorkerPool pool)
     {
         Path = path;
@@ -47,7 +47,7 @@ public sealed class SparseAutoencoder : IDisposable
         Activation = activation;
         Normalises = normalises;
         _store = store;
-        _digest = new Lazy<string>(() => FileDigest.OfFile(path));
+        _digest = digest;
         _pool = pool;
     }
 

@@ -70,10 +70,17 @@ public sealed class AtomicFile : IDisposable
     /// <summary>Deletes the temporary file unless <see cref="Complete"/> was called.</summary>
     public void Dispose()
     {
-        _stream.Dispose();
-        if (!_complete)
+        try
         {
-            File.Delete(_temporary);
+            // Writes what is still buffered, which a full disk refuses.
+            _stream.Dispose();
+        }
+        finally
+        {
+            if (!_complete)
+            {
+                File.Delete(_temporary);
+            }
         }
     }
 

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using LayerSteer.Numerics;
 
 namespace LayerSteer.Formats;
 
@@ -8,6 +9,9 @@ namespace LayerSteer.Formats;
 /// </summary>
 internal sealed class ByteRange(Func<SafeBuffer> buffer, long offset, long length)
 {
+    /// <summary>Where it begins in the file or entry.</summary>
+    public long Offset => offset;
+
     /// <summary>Number of bytes.</summary>
     public long Length => length;
 
@@ -25,6 +29,10 @@ internal sealed class ByteRange(Func<SafeBuffer> buffer, long offset, long lengt
     /// <summary>Keeps the memory alive and in place until the result is disposed.</summary>
     /// <exception cref="ObjectDisposedException">The file was closed.</exception>
     public PinnedBytes Pin() => new(buffer(), offset, length);
+
+    /// <summary>The bytes as floats that stay mapped after the file is closed; the range is a whole number of them.</summary>
+    /// <exception cref="ObjectDisposedException">The file was closed.</exception>
+    public NativeBuffer Floats() => new(buffer(), offset, length / sizeof(float));
 
     /// <summary>A copy of some bytes.</summary>
     /// <exception cref="ArgumentOutOfRangeException">The bytes are not inside the range.</exception>

@@ -40,6 +40,9 @@ public sealed class StoredTensor
     /// <summary>The file it is in, for messages.</summary>
     internal string File => _file;
 
+    /// <summary>Its data in the file.</summary>
+    internal ByteRange Bytes => _bytes;
+
     /// <summary>The element type on disk.</summary>
     public TensorType Type { get; }
 

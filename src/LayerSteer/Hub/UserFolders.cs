@@ -2,7 +2,8 @@ namespace LayerSteer.Hub;
 
 /// <summary>
 /// Where the user's own files live: <c>LAYERSTEER_HOME</c> if it is set, otherwise where the system keeps them:
-/// XDG_DATA_HOME or ~/.local/share on Linux, ~/Library/Application Support on macOS, %LOCALAPPDATA% on Windows.
+/// XDG_DATA_HOME or ~/.local/share on Linux, ~/Library/Application Support on macOS, %LOCALAPPDATA% on Windows. What can
+/// be made again lies apart from them, in <see cref="Cache"/>.
 /// </summary>
 public static class UserFolders
 {
@@ -29,6 +30,40 @@ public static class UserFolders
             string data = Environment.GetFolderPath(
                 Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify);
             return Path.Combine(data, OperatingSystem.IsWindows() ? "LayerSteer" : "layersteer");
+        }
+    }
+
+    /// <summary>
+    /// Packed weights and digests, which may be deleted at any time: <c>LAYERSTEER_CACHE</c> if it is set, otherwise
+    /// XDG_CACHE_HOME/layersteer or ~/.cache/layersteer on Linux, ~/Library/Caches/LayerSteer on macOS,
+    /// %LOCALAPPDATA%\LayerSteer\Cache on Windows.
+    /// </summary>
+    public static string Cache
+    {
+        get
+        {
+            string? cache = Environment.GetEnvironmentVariable("LAYERSTEER_CACHE");
+            if (!string.IsNullOrEmpty(cache))
+            {
+                return cache;
+            }
+
+            if (OperatingSystem.IsWindows())
+            {
+                string local = Environment.GetFolderPath(
+                    Environment.SpecialFolder.LocalApplicationData, Environment.SpecialFolderOption.DoNotVerify);
+                return Path.Combine(local, "LayerSteer", "Cache");
+            }
+
+            string home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
+            if (OperatingSystem.IsMacOS())
+            {
+                return Path.Combine(home, "Library", "Caches", "LayerSteer");
+            }
+
+            // The XDG specification: a relative path is to be ignored.
+            string? xdg = Environment.GetEnvironmentVariable("XDG_CACHE_HOME");
+            return Path.Combine(Path.IsPathRooted(xdg) ? xdg : Path.Combine(home, ".cache"), "layersteer");
         }
     }
 

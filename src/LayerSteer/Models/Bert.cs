@@ -63,15 +63,24 @@ internal sealed record BertLayer(
     Linear MlpOut,
     Norm Norm2);
 
-/// <summary>The weights of a BERT encoder; all linear layers are stored [outputs, inputs].</summary>
+/// <summary>
+/// The weights of a BERT encoder; all linear layers are stored [outputs, inputs], words are [vocabulary, dModel].
+/// </summary>
 internal sealed record BertWeights(
-    float[] Words, float[] Positions, float[] Type, Norm EmbeddingNorm, BertLayer[] Layers)
+    NativeBuffer Words, float[] Positions, float[] Type, Norm EmbeddingNorm, BertLayer[] Layers)
 {
     public static BertWeights Load(Checkpoint checkpoint, BertSpec spec, WeightStore store)
     {
         checkpoint.StripPrefix("bert.", "embeddings.word_embeddings.weight");
         int d = spec.DModel;
-        float[] words = checkpoint.Vector("embeddings.word_embeddings.weight", spec.Vocabulary, d);
+        ElementReader read = checkpoint.Matrix("embeddings.word_embeddings.weight", spec.Vocabulary, d);
+        NativeBuffer words = store.Take("embeddings.word_embeddings", (long)spec.Vocabulary * d, rows =>
+        {
+            for (int token = 0; token < spec.Vocabulary; token++)
+            {
+                read((long)token * d, rows.Span((long)token * d, d));
+            }
+        });
         float[] positions = checkpoint.Vector("embeddings.position_embeddings.weight", spec.MaxPositions, d);
         float[] types = checkpoint.Vector("embeddings.token_type_embeddings.weight", spec.TokenTypes, d);
         Norm norm = checkpoint.Norm("embeddings.LayerNorm", spec.DModel, spec.NormEpsilon);
@@ -183,7 +192,7 @@ internal sealed class BertPass : IDisposable
 
             for (int position = 0; position < window.Length; position++, row++)
             {
-                ReadOnlySpan<float> word = _weights.Words.AsSpan(window[position] * d, d);
+                ReadOnlySpan<float> word = _weights.Words.Span((long)window[position] * d, d);
                 ReadOnlySpan<float> place = _weights.Positions.AsSpan(position * d, d);
                 for (int i = 0; i < d; i++)
                 {

@@ -21,6 +21,9 @@ internal sealed class Checkpoint : IDisposable
     /// <summary>The files that hold the weights, relative to the folder.</summary>
     public List<string> Files { get; } = [];
 
+    /// <summary>The files that hold tensors, as they were before they were opened.</summary>
+    public List<FileStamp> Stamps { get; } = [];
+
     /// <summary>The names of tensors that nothing has asked for.</summary>
     public IEnumerable<string> Unused =>
         _tensors.Keys.Where(name => !_used.Contains(name)).Order(StringComparer.Ordinal);
@@ -126,7 +129,9 @@ internal sealed class Checkpoint : IDisposable
 
     private void AddFile(string name, IReadOnlyCollection<string>? expected)
     {
-        TensorFile file = TensorFile.Open(Path.Combine(Directory, name));
+        string path = Path.Combine(Directory, name);
+        Stamps.Add(FileStamp.Of(path));
+        TensorFile file = TensorFile.Open(path);
         _open.Add(file);
         Files.Add(name);
         foreach (string missing in (expected ?? []).Where(t => !file.Tensors.ContainsKey(t)).Take(1))

@@ -23,7 +23,7 @@ public sealed class Decoder : IDisposable
         ArchitectureSpec spec,
         DecoderWeights weights,
         WeightStore store,
-        IReadOnlyList<string> files,
+        Lazy<string> digest,
         WorkerPool pool)
     {
         _store = store;
@@ -31,7 +31,7 @@ public sealed class Decoder : IDisposable
         Spec = spec;
         Weights = weights;
         Pool = pool;
-        _digest = new Lazy<string>(() => FileDigest.OfFiles(path, files));
+        _digest = digest;
     }
 
     /// <summary>The folder it was loaded from.</summary>
@@ -85,24 +85,25 @@ public sealed class Decoder : IDisposable
     public static Decoder Load(string directory, LoadOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(directory);
+        options ??= new LoadOptions();
         string config = System.IO.Path.Combine(directory, "config.json");
         ArchitectureSpec spec = ArchitectureSpec.Read(config);
         using Checkpoint checkpoint = Checkpoint.Open(directory);
-        WeightStore? store = new();
+        if (spec.Family != "gpt2")
+        {
+            throw new NotSupportedException($"'{config}': no weight names are known for '{spec.Family}'");
+        }
+
+        WeightType type = Gpt2Checkpoint.Check(checkpoint, spec, options.Type);
+        var cache = new WeightCache(options, "model", checkpoint.Stamps);
+        string[] files = ["config.json", .. checkpoint.Files];
+        var digest = new Lazy<string>(() => FileDigest.OfFiles(directory, files, cache.Folder));
+        WeightStore? store = cache.Open(type, digest);
         try
         {
-            DecoderWeights weights = spec.Family switch
-            {
-                "gpt2" => Gpt2Checkpoint.Load(checkpoint, spec, options?.Type, store),
-                _ => throw new NotSupportedException($"'{config}': no weight names are known for '{spec.Family}'"),
-            };
-            var decoder = new Decoder(
-                directory,
-                spec,
-                weights,
-                store,
-                ["config.json", .. checkpoint.Files],
-                options?.Pool ?? WorkerPool.Shared);
+            DecoderWeights weights = Gpt2Checkpoint.Load(checkpoint, spec, type, store);
+            cache.Save(store);
+            var decoder = new Decoder(directory, spec, weights, store, digest, options.Pool ?? WorkerPool.Shared);
             store = null;
             return decoder;
         }

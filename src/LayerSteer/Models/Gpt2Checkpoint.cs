@@ -10,18 +10,22 @@ namespace LayerSteer.Models;
 /// </summary>
 internal static partial class Gpt2Checkpoint
 {
-    public static DecoderWeights Load(
-        Checkpoint checkpoint, ArchitectureSpec spec, WeightType? wanted, WeightStore store)
+    /// <summary>
+    /// Checks the names and shapes of all that <see cref="Load"/> reads, before the first large matrix is packed.
+    /// </summary>
+    /// <returns>The type to pack in: the one wanted, otherwise the lossless one.</returns>
+    public static WeightType Check(Checkpoint checkpoint, ArchitectureSpec spec, WeightType? wanted)
     {
         checkpoint.StripPrefix("transformer.", "wte.weight");
-        int d = spec.DModel;
-        ElementReader embedding = checkpoint.Matrix("wte.weight", spec.Vocabulary, d);
-        float[] positions = checkpoint.Vector("wpe.weight", spec.ContextLength, d);
-        Norm finalNorm = checkpoint.Norm("ln_f", spec.DModel, spec.NormEpsilon);
-        bool tied = spec.TiedUnembedding || !checkpoint.Has("lm_head.weight");
-        ElementReader? head = tied ? null : checkpoint.Matrix("lm_head.weight", spec.Vocabulary, d);
+        checkpoint.Tensor("wte.weight", spec.Vocabulary, spec.DModel);
+        checkpoint.Tensor("wpe.weight", spec.ContextLength, spec.DModel);
+        checkpoint.Tensor("ln_f.weight", spec.DModel);
+        checkpoint.Tensor("ln_f.bias", spec.DModel);
+        if (!IsTied(checkpoint, spec))
+        {
+            checkpoint.Tensor("lm_head.weight", spec.Vocabulary, spec.DModel);
+        }
 
-        // The shapes of all blocks are checked before the first large matrix is packed.
         for (int layer = 0; layer < spec.NLayers; layer++)
         {
             foreach ((string name, int inputs, int outputs) in Linears(spec))
@@ -29,14 +33,30 @@ internal static partial class Gpt2Checkpoint
                 checkpoint.Tensor($"h.{layer}.{name}.weight", inputs, outputs);
                 checkpoint.Tensor($"h.{layer}.{name}.bias", outputs);
             }
+
+            foreach (string norm in (string[])["ln_1", "ln_2"])
+            {
+                checkpoint.Tensor($"h.{layer}.{norm}.weight", spec.DModel);
+                checkpoint.Tensor($"h.{layer}.{norm}.bias", spec.DModel);
+            }
         }
 
-        WeightType type = wanted ?? LosslessType(checkpoint, spec, tied);
+        RefuseUnknown(checkpoint);
+        return wanted ?? LosslessType(checkpoint, spec);
+    }
+
+    /// <summary>Packs a checkpoint that was checked.</summary>
+    public static DecoderWeights Load(
+        Checkpoint checkpoint, ArchitectureSpec spec, WeightType type, WeightStore store)
+    {
+        int d = spec.DModel;
+        float[] positions = checkpoint.Vector("wpe.weight", spec.ContextLength, d);
+        Norm finalNorm = checkpoint.Norm("ln_f", d, spec.NormEpsilon);
         var blocks = new BlockWeights[spec.NLayers];
         for (int layer = 0; layer < spec.NLayers; layer++)
         {
-            Norm norm1 = checkpoint.Norm($"h.{layer}.ln_1", spec.DModel, spec.NormEpsilon);
-            Norm norm2 = checkpoint.Norm($"h.{layer}.ln_2", spec.DModel, spec.NormEpsilon);
+            Norm norm1 = checkpoint.Norm($"h.{layer}.ln_1", d, spec.NormEpsilon);
+            Norm norm2 = checkpoint.Norm($"h.{layer}.ln_2", d, spec.NormEpsilon);
             Linear[] linears =
                 [
                     .. Linears(spec)
@@ -45,13 +65,22 @@ internal static partial class Gpt2Checkpoint
             blocks[layer] = new BlockWeights(norm1, linears[0], linears[1], norm2, linears[2], linears[3]);
         }
 
-        RefuseUnknown(checkpoint);
-        WeightMatrix packed = WeightMatrix.FromRows(store, "wte.weight", type, spec.Vocabulary, d, embedding);
-        WeightMatrix unembedding = head is null
-            ? packed
-            : WeightMatrix.FromRows(store, "lm_head.weight", type, spec.Vocabulary, d, head);
-        return new DecoderWeights(packed, positions, blocks, finalNorm, unembedding);
+        WeightMatrix embedding = WeightMatrix.FromRows(
+            store, "wte.weight", type, spec.Vocabulary, d, checkpoint.Matrix("wte.weight", spec.Vocabulary, d));
+        WeightMatrix unembedding = IsTied(checkpoint, spec)
+            ? embedding
+            : WeightMatrix.FromRows(
+                store,
+                "lm_head.weight",
+                type,
+                spec.Vocabulary,
+                d,
+                checkpoint.Matrix("lm_head.weight", spec.Vocabulary, d));
+        return new DecoderWeights(embedding, positions, blocks, finalNorm, unembedding);
     }
+
+    private static bool IsTied(Checkpoint checkpoint, ArchitectureSpec spec) =>
+        spec.TiedUnembedding || !checkpoint.Has("lm_head.weight");
 
     private static (string Name, int Inputs, int Outputs)[] Linears(ArchitectureSpec spec) =>
     [
@@ -62,12 +91,12 @@ internal static partial class Gpt2Checkpoint
     ];
 
     /// <summary>bfloat16 if every matrix is stored so: a checkpoint has one type in memory.</summary>
-    private static WeightType LosslessType(Checkpoint checkpoint, ArchitectureSpec spec, bool tied)
+    private static WeightType LosslessType(Checkpoint checkpoint, ArchitectureSpec spec)
     {
         IEnumerable<string> names = Enumerable.Range(0, spec.NLayers)
             .SelectMany(layer => Linears(spec).Select(l => $"h.{layer}.{l.Name}.weight"))
             .Append("wte.weight")
-            .Concat(tied ? [] : ["lm_head.weight"]);
+            .Concat(IsTied(checkpoint, spec) ? [] : ["lm_head.weight"]);
         return names.All(name => checkpoint.TypeOf(name) == TensorType.BF16)
             ? WeightType.BF16
             : WeightType.F32;

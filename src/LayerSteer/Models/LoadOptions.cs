@@ -13,4 +13,18 @@ public sealed record LoadOptions
     /// otherwise. Autoencoders and sentence encoders are always float32.
     /// </summary>
     public WeightType? Type { get; init; }
+
+    /// <summary>
+    /// Where packed weights and the digests of large files are kept, so that the next load maps them and reads little
+    /// else; null to keep nothing. Files are told apart by path, length and time. May be deleted at any time.
+    /// </summary>
+    public string? CacheFolder { get; init; }
+
+    /// <summary>
+    /// Told, in a sentence, of what does not keep anything from loading, such as a cache folder that cannot be written.
+    /// </summary>
+    public Action<string>? Note { get; init; }
+
+    /// <summary>The least bytes of weight files that are worth keeping; smaller ones load at once.</summary>
+    internal long CachedFrom { get; init; } = 32 << 20;
 }

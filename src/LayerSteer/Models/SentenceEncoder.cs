@@ -36,7 +36,7 @@ public sealed class SentenceEncoder : IEmbeddingGenerator<string, Embedding<floa
         WeightStore store,
         TextTokenizer tokenizer,
         int maxLength,
-        IReadOnlyList<string> files,
+        Lazy<string> digest,
         WorkerPool pool)
     {
         _store = store;
@@ -47,7 +47,7 @@ public sealed class SentenceEncoder : IEmbeddingGenerator<string, Embedding<floa
         Tokenizer = tokenizer;
         MaxLength = maxLength;
         TokenizerMaxLength = Math.Min(tokenizer.ModelMaxLength ?? spec.MaxPositions, spec.MaxPositions);
-        _digest = new Lazy<string>(() => FileDigest.OfFiles(path, files));
+        _digest = digest;
         int[] specials = tokenizer.EncodeWithSpecials(string.Empty, null);
         _before = specials[..1];
         _after = specials[1..];
@@ -83,6 +83,7 @@ public sealed class SentenceEncoder : IEmbeddingGenerator<string, Embedding<floa
     public static SentenceEncoder Load(string directory, LoadOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(directory);
+        options ??= new LoadOptions();
         BertSpec spec = BertSpec.Read(directory);
         int maxLength = SentenceConfig.MaxLength(directory);
         SentenceConfig.RequireMeanPooling(directory);
@@ -102,12 +103,15 @@ public sealed class SentenceEncoder : IEmbeddingGenerator<string, Embedding<floa
                 .. FilesBesideWeights.Where(name => File.Exists(System.IO.Path.Combine(directory, name))),
                 .. checkpoint.Files,
             ];
-        WeightStore? store = new();
+        var cache = new WeightCache(options, "sentence-encoder", checkpoint.Stamps);
+        var digest = new Lazy<string>(() => FileDigest.OfFiles(directory, files, cache.Folder));
+        WeightStore? store = cache.Open(WeightType.F32, digest);
         try
         {
             BertWeights weights = BertWeights.Load(checkpoint, spec, store);
+            cache.Save(store);
             var encoder = new SentenceEncoder(
-                directory, spec, weights, store, tokenizer, limit, files, options?.Pool ?? WorkerPool.Shared);
+                directory, spec, weights, store, tokenizer, limit, digest, options.Pool ?? WorkerPool.Shared);
             store = null;
             return encoder;
         }

@@ -3,13 +3,16 @@ using System.Runtime.InteropServices;
 namespace LayerSteer.Numerics;
 
 /// <summary>
-/// Floats in native memory, aligned to 64 bytes and zero at first. The garbage collector neither moves nor scans
-/// them, so kernels may hold pointers while the buffer lives. Disposing frees the memory; the finalizer does it
-/// otherwise.
+/// Floats in native memory, aligned to 64 bytes: memory of its own, zero at first, or a part of a mapped file, read-only.
+/// The garbage collector neither moves nor scans them, so kernels may hold pointers while the buffer lives. Disposing
+/// frees the memory; the finalizer does it otherwise.
 /// </summary>
 internal sealed unsafe class NativeBuffer : SafeHandle
 {
-    private const int Alignment = 64;
+    /// <summary>What the first float's address is a multiple of, in bytes.</summary>
+    public const int Alignment = 64;
+
+    private readonly SafeBuffer? _mapping;
 
     /// <summary>Allocates <paramref name="length"/> floats, all +0.</summary>
     /// <exception cref="OutOfMemoryException">The memory is not to be had.</exception>
@@ -22,6 +25,20 @@ internal sealed unsafe class NativeBuffer : SafeHandle
         void* memory = NativeMemory.AlignedAlloc(bytes, Alignment);
         NativeMemory.Clear(memory, bytes);
         SetHandle((nint)memory);
+    }
+
+    /// <summary>Floats of a mapping, which stays mapped until this buffer is disposed too.</summary>
+    /// <param name="mapping">The mapping; whoever made it may dispose it at once.</param>
+    /// <param name="offset">Where the floats begin, in bytes; a multiple of <see cref="Alignment"/>.</param>
+    /// <param name="length">The number of floats; they must lie within the mapping.</param>
+    public NativeBuffer(SafeBuffer mapping, long offset, long length)
+        : base(0, ownsHandle: true)
+    {
+        Length = length;
+        byte* start = null;
+        mapping.AcquirePointer(ref start);
+        _mapping = mapping;
+        SetHandle((nint)(start + offset));
     }
 
     /// <summary>The number of floats.</summary>
@@ -51,7 +68,15 @@ internal sealed unsafe class NativeBuffer : SafeHandle
     /// <inheritdoc/>
     protected override bool ReleaseHandle()
     {
-        NativeMemory.AlignedFree((void*)handle);
+        if (_mapping is null)
+        {
+            NativeMemory.AlignedFree((void*)handle);
+        }
+        else
+        {
+            _mapping.ReleasePointer();
+        }
+
         return true;
     }
 }

@@ -16,6 +16,12 @@ public delegate void ElementReader(long start, Span<float> destination);
 /// </summary>
 internal sealed unsafe class WeightMatrix
 {
+    /// <summary>
+    /// The version of the layouts of this room and of whatever else is taken from a <see cref="WeightStore"/>, and of the
+    /// rounding that makes their values. To be raised when any of them changes: weights packed before are packed anew.
+    /// </summary>
+    public const int LayoutVersion = 1;
+
     private readonly NativeBuffer _panels;
     private readonly NativeBuffer? _scales;
 

@@ -63,7 +63,7 @@ internal sealed class ByteLevelBpe : TokenModel
         hash.AppendData(Encoding.UTF8.GetBytes(
             $"byte-level BPE; unknown {_unknownId}; fuse {_fuseUnknown && _unknownId >= 0}; "
             + $"prefix space {_addPrefixSpace}\n"));
-        int[] merges = _merges.ByRank().SelectMany(m => new[] { m.Left, m.Right, m.Result }).ToArray();
+        int[] merges = _merges.ByRank();
         if (!BitConverter.IsLittleEndian)
         {
             System.Buffers.Binary.BinaryPrimitives.ReverseEndianness(merges, merges);

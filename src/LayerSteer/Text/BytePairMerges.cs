@@ -5,9 +5,10 @@ namespace LayerSteer.Text;
 /// applies. A linked list and a heap make it O(n log n), so that a piece may be a whole text. About 40 bytes of working
 /// memory a symbol of the longest piece.
 /// </summary>
-internal sealed class BytePairMerges
+/// <param name="expected">About how many merges there will be.</param>
+internal sealed class BytePairMerges(int expected)
 {
-    private readonly Dictionary<long, (int Rank, int Result)> _merges = [];
+    private readonly Dictionary<long, (int Rank, int Result)> _merges = new(expected);
 
     /// <summary>Working memory of one caller; not shared between threads.</summary>
     internal sealed class Workspace
@@ -21,8 +22,22 @@ internal sealed class BytePairMerges
     public void Add(int left, int right, int rank, int result) => _merges[Key(left, right)] = (rank, result);
 
     /// <summary>All merges by rank.</summary>
-    public IEnumerable<(int Left, int Right, int Result)> ByRank() =>
-        _merges.OrderBy(m => m.Value.Rank).Select(m => ((int)(m.Key >> 32), (int)m.Key, m.Value.Result));
+    /// <returns>Left, right and result of each, one after the other.</returns>
+    public int[] ByRank()
+    {
+        long[] keys = [.. _merges.Keys];
+        int[] ranks = [.. _merges.Values.Select(merge => merge.Rank)];
+        Array.Sort(ranks, keys);
+        int[] merges = new int[3 * keys.Length];
+        for (int i = 0; i < keys.Length; i++)
+        {
+            merges[3 * i] = (int)(keys[i] >> 32);
+            merges[(3 * i) + 1] = (int)keys[i];
+            merges[(3 * i) + 2] = _merges[keys[i]].Result;
+        }
+
+        return merges;
+    }
 
     /// <summary>Merges the symbols in place.</summary>
     /// <returns>How many are left, at the front of <paramref name="symbols"/>.</returns>

@@ -1,4 +1,5 @@
 using System.Buffers;
+using System.Globalization;
 using System.Security.Cryptography;
 using System.Text;
 
@@ -21,7 +22,7 @@ public sealed class TextTokenizer
     private readonly Vocabulary _vocabulary;
     private readonly AddedTokenMatcher _rawMatcher;
     private readonly AddedTokenMatcher _normalizedMatcher;
-    private readonly byte[][] _bytes;
+    private readonly byte[]?[] _bytes;
     private readonly Lazy<string> _digest;
 
     private TextTokenizer(TokenizerParts parts, TokenizerConfig config)
@@ -33,10 +34,6 @@ public sealed class TextTokenizer
         _normalizedMatcher = new AddedTokenMatcher(
             parts.AddedTokens.Where(t => t.Normalized).Select(t => (NormalizeOrKeep(t.Content).ToString(), t)));
         _bytes = new byte[_vocabulary.Size][];
-        for (int id = 0; id < _bytes.Length; id++)
-        {
-            _bytes[id] = _vocabulary.Piece(id) is { } piece ? parts.Model.Spell(piece, first: false) : [];
-        }
         bool isBpe = parts.Model is ByteLevelBpe;
         string? ends = isBpe ? VocabularyFiles.EndOfText : null;
         BosId = Find("bos_token", ends);
@@ -194,7 +191,13 @@ public sealed class TextTokenizer
     internal ReadOnlySpan<byte> Bytes(int id, bool first)
     {
         CheckId(id);
-        return first && _vocabulary.Piece(id) is { } piece ? _parts.Model.Spell(piece, first: true) : _bytes[id];
+        if (first && _vocabulary.Piece(id) is { } piece)
+        {
+            return _parts.Model.Spell(piece, first: true);
+        }
+
+        // Spelled when first asked for; two threads that do so at once spell alike.
+        return _bytes[id] ??= _vocabulary.Piece(id) is { } other ? _parts.Model.Spell(other, first: false) : [];
     }
 
     private void CheckId(int id)
@@ -234,6 +237,7 @@ public sealed class TextTokenizer
     {
         using var hash = IncrementalHash.CreateHash(HashAlgorithmName.SHA256);
         void Line(string line) => hash.AppendData(Encoding.UTF8.GetBytes(line + "\n"));
+        var pieces = new StringBuilder();
         Line("LayerSteer tokenizer 1");
         _parts.Model.AppendIdentity(hash);
         Line(_parts.Normalizer?.ToString() ?? "no normaliser");
@@ -248,9 +252,10 @@ public sealed class TextTokenizer
         {
             if (_vocabulary.Piece(id) is { } piece)
             {
-                Line($"{id} {Encoding.UTF8.GetByteCount(piece)} {piece}");
+                pieces.Append(CultureInfo.InvariantCulture, $"{id} {Encoding.UTF8.GetByteCount(piece)} {piece}\n");
             }
         }
+        hash.AppendData(Encoding.UTF8.GetBytes(pieces.ToString()));
         return Convert.ToHexStringLower(hash.GetHashAndReset());
     }
 }

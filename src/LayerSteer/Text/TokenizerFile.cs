@@ -29,12 +29,14 @@ internal static class TokenizerFile
     }
 
     /// <summary>Parses a JSON object; the caller disposes it. Keys that occur twice are refused.</summary>
-    public static JsonDocument ReadObject(string path)
+    /// <param name="path">The file.</param>
+    /// <param name="repeats">Whether the caller refuses keys that occur twice itself, so that this need not.</param>
+    public static JsonDocument ReadObject(string path, bool repeats = false)
     {
         JsonDocument document;
         try
         {
-            document = JsonDocument.Parse(Read(path), new JsonDocumentOptions { AllowDuplicateProperties = false });
+            document = JsonDocument.Parse(Read(path), new JsonDocumentOptions { AllowDuplicateProperties = repeats });
         }
         catch (Exception e) when (e is JsonException or InvalidOperationException)
         {
@@ -99,7 +101,7 @@ internal static class TokenizerFile
     public static Vocabulary ReadVocabulary(JsonElement vocab, string path, string field)
     {
         Require(vocab, JsonValueKind.Object, path, field);
-        var vocabulary = new Vocabulary(path);
+        var vocabulary = new Vocabulary(path, vocab.GetPropertyCount());
         foreach (JsonProperty entry in vocab.EnumerateObject())
         {
             string piece = NameOf(entry, path, field);

@@ -115,11 +115,18 @@ internal static class TokenizerJson
     private static BytePairMerges ReadMerges(JsonElement model, Vocabulary vocabulary, string path)
     {
         JsonElement list = TokenizerFile.RequireProperty(model, "merges", JsonValueKind.Array, path, "model.merges");
-        var merges = new BytePairMerges();
+        var merges = new BytePairMerges(vocabulary.Size);
+        Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> pieces = vocabulary.BySpan();
         int rank = 0;
         foreach (JsonElement entry in list.EnumerateArray())
         {
             string place = $"model.merges[{rank}]";
+            if (entry.ValueKind == JsonValueKind.String
+                && VocabularyFiles.TryAddMerge(merges, pieces, TokenizerFile.Text(entry, path, place), rank))
+            {
+                rank++;
+                continue;
+            }
             (string left, string right) = entry.ValueKind switch
             {
                 JsonValueKind.String => VocabularyFiles.SplitMerge(

@@ -5,14 +5,14 @@ namespace LayerSteer.Text;
 /// <summary>
 /// The table of pieces and ids of one tokenizer; ids may have holes. Filled at load, then read by many threads.
 /// </summary>
-internal sealed class Vocabulary(string source)
+internal sealed class Vocabulary(string source, int expected = 0)
 {
     // The largest vocabularies in use have about a million ids; a hostile file must not size a table indexed by id.
     public const int MaxId = (1 << 22) - 1;
 
-    private readonly Dictionary<string, int> _ids = new(StringComparer.Ordinal);
+    private readonly Dictionary<string, int> _ids = new(expected, StringComparer.Ordinal);
     private readonly Dictionary<string, int> _beside = new(StringComparer.Ordinal);
-    private readonly List<string?> _pieces = [];
+    private readonly List<string?> _pieces = new(expected);
 
     /// <summary>Largest id + 1.</summary>
     public int Size => _pieces.Count;

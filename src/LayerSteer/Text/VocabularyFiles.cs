@@ -20,7 +20,7 @@ internal static class VocabularyFiles
     {
         RequireClass(config, Gpt2Classes, "vocab.json with merges.txt");
         string vocabPath = Path.Combine(directory, "vocab.json");
-        using JsonDocument document = TokenizerFile.ReadObject(vocabPath);
+        using JsonDocument document = TokenizerFile.ReadObject(vocabPath, repeats: true);
         Vocabulary vocabulary = TokenizerFile.ReadVocabulary(document.RootElement, vocabPath, "the file");
         BytePairMerges merges = ReadMerges(Path.Combine(directory, "merges.txt"), vocabulary);
         var model = new ByteLevelBpe(vocabulary, merges, null, false, config.AddPrefixSpace ?? false);
@@ -63,6 +63,36 @@ internal static class VocabularyFiles
                 $"'{path}': {field} {TokenizerFile.Quote(token)} is not in the vocabulary");
     }
 
+    /// <summary>
+    /// Adds one merge written as two tokens with one space between; false, and nothing is added, if it is not one or
+    /// needs a token that the vocabulary lacks.
+    /// </summary>
+    internal static bool TryAddMerge(
+        BytePairMerges merges,
+        Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> vocabulary,
+        ReadOnlySpan<char> merge,
+        int rank)
+    {
+        int space = merge.IndexOf(' ');
+        if (space < 1 || space == merge.Length - 1 || merge[(space + 1)..].Contains(' '))
+        {
+            return false;
+        }
+        ReadOnlySpan<char> left = merge[..space];
+        ReadOnlySpan<char> right = merge[(space + 1)..];
+        Span<char> both = merge.Length <= 128 ? stackalloc char[128] : new char[merge.Length];
+        left.CopyTo(both);
+        right.CopyTo(both[space..]);
+        if (!vocabulary.TryGetValue(left, out int leftId)
+            || !vocabulary.TryGetValue(right, out int rightId)
+            || !vocabulary.TryGetValue(both[..(merge.Length - 1)], out int result))
+        {
+            return false;
+        }
+        merges.Add(leftId, rightId, rank, result);
+        return true;
+    }
+
     /// <summary>Adds one merge, given its two parts, to a table.</summary>
     internal static void AddMerge(
         BytePairMerges merges, Vocabulary vocabulary, string left, string right, int rank, string path, string place)
@@ -85,7 +115,8 @@ internal static class VocabularyFiles
 
     private static BytePairMerges ReadMerges(string path, Vocabulary vocabulary)
     {
-        var merges = new BytePairMerges();
+        var merges = new BytePairMerges(vocabulary.Size);
+        Dictionary<string, int>.AlternateLookup<ReadOnlySpan<char>> pieces = vocabulary.BySpan();
         int number = 0;
         foreach (string line in Lines(path))
         {
@@ -94,9 +125,12 @@ internal static class VocabularyFiles
             {
                 continue;
             }
-            string place = $"line {number}";
-            (string left, string right) = SplitMerge(line, path, place);
-            AddMerge(merges, vocabulary, left, right, number, path, place);
+            if (!TryAddMerge(merges, pieces, line, number))
+            {
+                string place = $"line {number}";
+                (string left, string right) = SplitMerge(line, path, place);
+                AddMerge(merges, vocabulary, left, right, number, path, place);
+            }
         }
         return merges;
     }

@@ -1,5 +1,6 @@
 using System.Text.Json;
 using LayerSteer.Formats;
+using LayerSteer.Numerics;
 
 namespace LayerSteer.Topics;
 
@@ -33,6 +34,11 @@ public sealed record IndexManifest
 
     /// <summary>The language model.</summary>
     public required Artefact Model { get; init; }
+
+    /// <summary>
+    /// The type of the language model's weights when it was run, "f32", "bf16" or "int8"; files that do not say are f32.
+    /// </summary>
+    public string Dtype { get; init; } = WeightTypes.NameOf(WeightType.F32);
 
     /// <summary>The autoencoder.</summary>
     public required Artefact Sae { get; init; }
@@ -119,6 +125,7 @@ public sealed record IndexManifest
         [
             ("mode", NameOf(Mode), NameOf(other.Mode)),
             ("model.digest", Model.Digest, other.Model.Digest),
+            ("dtype", Dtype, other.Dtype),
             ("sae.digest", Sae.Digest, other.Sae.Digest),
             ("encoder.digest", Encoder.Digest, other.Encoder.Digest),
             ("tokenizer_digest", TokenizerDigest, other.TokenizerDigest),
@@ -167,6 +174,11 @@ public sealed record IndexManifest
         NotEmpty("tokenizer_digest", TokenizerDigest);
         NotEmpty("hook_point", HookPoint);
         NotEmpty("bos_policy", BosPolicy);
+        if (!WeightTypes.Names.Contains(Dtype))
+        {
+            throw new InvalidDataException(
+                $"'{path}': dtype is '{CsvText.Shortened(Dtype)}', expected {string.Join(", ", WeightTypes.Names)}");
+        }
         if (!Enum.IsDefined(Mode))
         {
             throw new InvalidDataException($"'{path}': mode is {(int)Mode}, expected 'corrected' or 'seed'");

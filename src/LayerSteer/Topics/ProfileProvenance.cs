@@ -8,6 +8,7 @@ namespace LayerSteer.Topics;
 /// <param name="BosPolicy">Whether BOS stood in front of a prompt and which positions were left out.</param>
 /// <param name="Reference">The list of reference texts.</param>
 /// <param name="IndexToolVersion">The version of LayerSteer that built the index.</param>
+/// <param name="Dtype">The type of the language model's weights; profiles that do not say are "f32".</param>
 public sealed record ProfileProvenance(
     Artefact Model,
     Artefact Sae,
@@ -15,4 +16,5 @@ public sealed record ProfileProvenance(
     string TokenizerDigest,
     string BosPolicy,
     ReferenceSource Reference,
-    string IndexToolVersion);
+    string IndexToolVersion,
+    string Dtype = "f32");

@@ -1,5 +1,6 @@
 using LayerSteer.Autoencoders;
 using LayerSteer.Models;
+using LayerSteer.Numerics;
 using LayerSteer.Text;
 
 namespace LayerSteer.Topics;
@@ -87,6 +88,7 @@ public sealed class ReferenceIndexer
             Created = DateTimeOffset.UtcNow,
             Mode = _mode,
             Model = new Artefact(_decoder.Path, _decoder.Digest),
+            Dtype = WeightTypes.NameOf(_decoder.Type),
             Sae = new Artefact(_autoencoder.Path, _autoencoder.Digest),
             Encoder = new Artefact(_encoder.Path, _encoder.Digest),
             TokenizerDigest = _tokenizer.Digest,

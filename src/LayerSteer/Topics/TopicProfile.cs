@@ -1,5 +1,6 @@
 using System.Text.Json;
 using LayerSteer.Formats;
+using LayerSteer.Numerics;
 
 namespace LayerSteer.Topics;
 
@@ -110,7 +111,7 @@ public sealed record TopicProfile
             Alignment = alignment,
             Provenance = new ProfileProvenance(
                 manifest.Model, manifest.Sae, manifest.Encoder, manifest.TokenizerDigest, manifest.BosPolicy,
-                manifest.Reference, manifest.ToolVersion),
+                manifest.Reference, manifest.ToolVersion, manifest.Dtype),
             Scores = new ProfileScores(
                 latents,
                 [.. latents.Select(latent => scores.Values[latent])],
@@ -187,6 +188,11 @@ public sealed record TopicProfile
         if (!(Coverage is >= 0 and <= 1))
         {
             return FormattableString.Invariant($"coverage is {Coverage}, expected 0 to 1");
+        }
+        if (!WeightTypes.Names.Contains(Provenance.Dtype))
+        {
+            return $"provenance.dtype is '{CsvText.Shortened(Provenance.Dtype)}', "
+                + $"expected {string.Join(", ", WeightTypes.Names)}";
         }
         if (PromptsUsed < 0 || PromptsUsed > Provenance.Reference.Count)
         {

@@ -259,6 +259,7 @@ public class EncodedRowsTests
                 new SaeActivation(kind, kind == SaeActivationKind.Relu ? 0 : k),
                 normalises: false,
                 store,
+                new Lazy<string>("no file"),
                 pool ?? WorkerPool.Shared);
             store = null;
             return autoencoder;

@@ -12,11 +12,15 @@ internal sealed record CliRun(int Code, string Out, string Notes)
 
     static CliRun()
     {
-        // Named topics of a test must not land among the user's own.
+        // Named topics and packed weights of a test must not land among the user's own.
         string home = Directory.CreateTempSubdirectory("layersteer-home-").FullName;
         Environment.SetEnvironmentVariable("LAYERSTEER_HOME", home);
+        Environment.SetEnvironmentVariable("LAYERSTEER_CACHE", Cache = Path.Combine(home, "cache"));
         AppDomain.CurrentDomain.ProcessExit += (_, _) => Directory.Delete(home, recursive: true);
     }
+
+    /// <summary>The cache folder of all runs.</summary>
+    public static string Cache { get; }
 
     /// <summary>The lines on stderr that begin with "error: ", without that.</summary>
     public string[] Errors => [.. Lines("error: ")];
@@ -43,7 +47,7 @@ internal sealed record CliRun(int Code, string Out, string Notes)
         using var notes = new TestConsole();
         tables.Width(OneLine);
         notes.Width(OneLine);
-        int code = await CommandLine.RunAsync(args, new Terminal(output, tables, notes), cancellation);
+        int code = await CommandLine.RunAsync(args, new Terminal(output, () => tables, () => notes), cancellation);
         return new CliRun(code, output + tables.Output, notes.Output);
     }
 
