@@ -55,6 +55,7 @@ internal sealed class RandomSteering : IDisposable
             new SaeActivation(SaeActivationKind.TopK, K),
             normalises: true,
             _nothing,
+            new Lazy<string>("random"),
             pool);
 
         /// <summary>The plan of a method; null for none.</summary>
