@@ -95,7 +95,9 @@ internal sealed class TinyModel : IDisposable
     /// <summary>A name in the folder.</summary>
     public string File(string name) => _folder.File(name);
 
-    public Decoder Load(WorkerPool? pool = null)
+    public Decoder Load(WorkerPool? pool = null) => Load(new LoadOptions { Pool = pool });
+
+    public Decoder Load(LoadOptions options)
     {
         if (!_written)
         {
@@ -104,7 +106,7 @@ internal sealed class TinyModel : IDisposable
             WriteTensors("model.safetensors", Tensors.Keys);
         }
 
-        return Decoder.Load(Path, new LoadOptions { Pool = pool });
+        return Decoder.Load(Path, options);
     }
 
     public TextTokenizer LoadTokenizer()
