@@ -38,7 +38,7 @@ internal static class CacheCommand
                 Show(terminal, files);
             }
 
-            terminal.Note($"{files.Count} files, {Size(files.Sum(file => file.Bytes))} in '{UserFolders.Cache}'");
+            terminal.Note($"{Files(files.Count)}, {Size(files.Sum(file => file.Bytes))} in '{UserFolders.Cache}'");
             return 0;
         });
         return command;
@@ -57,7 +57,7 @@ internal static class CacheCommand
             }
             else
             {
-                terminal.Note($"{files} files removed, {Size(bytes)}");
+                terminal.Note($"{Files(files)} removed, {Size(bytes)}");
             }
 
             return 0;
@@ -82,6 +82,8 @@ internal static class CacheCommand
 
         terminal.Tables.Write(table);
     }
+
+    private static string Files(int count) => count == 1 ? "1 file" : $"{count} files";
 
     private static string Size(long bytes) => string.Create(CultureInfo.InvariantCulture, $"{bytes / 1e6:F1} MB");
 }

@@ -30,7 +30,9 @@ internal sealed class ByteRange(Func<SafeBuffer> buffer, long offset, long lengt
     /// <exception cref="ObjectDisposedException">The file was closed.</exception>
     public PinnedBytes Pin() => new(buffer(), offset, length);
 
-    /// <summary>The bytes as floats that stay mapped after the file is closed; the range is a whole number of them.</summary>
+    /// <summary>
+    /// The bytes as floats that stay mapped after the file is closed; the range is a whole number of them.
+    /// </summary>
     /// <exception cref="ObjectDisposedException">The file was closed.</exception>
     public NativeBuffer Floats() => new(buffer(), offset, length / sizeof(float));
 

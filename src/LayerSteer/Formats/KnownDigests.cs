@@ -5,9 +5,9 @@ using System.Text;
 namespace LayerSteer.Formats;
 
 /// <summary>
-/// Digests of files that were read before, by full path, length and time of the last write: one small file an entry, so
-/// that processes do not wait for each other. An entry that is not exactly as expected is no entry; a folder that cannot
-/// be written keeps none.
+/// Digests of files that were read before, by full path, length and time of the last write: one small file an entry,
+/// so that processes do not wait for each other. An entry that is not exactly as expected is no entry; a folder that
+/// cannot be written keeps none.
 /// <code>digests/SHA-256 of the path: path \n length ticks digest \n</code>
 /// </summary>
 internal static class KnownDigests
@@ -46,7 +46,8 @@ internal static class KnownDigests
         try
         {
             byte[] expected = Encoding.UTF8.GetBytes(known);
-            using var file = new FileStream(entry, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete);
+            using var file = new FileStream(
+                entry, FileMode.Open, FileAccess.Read, FileShare.ReadWrite | FileShare.Delete, bufferSize: 1);
             byte[] content = new byte[expected.Length + (2 * SHA256.HashSizeInBytes) + 1];
             if (file.Length != content.Length)
             {

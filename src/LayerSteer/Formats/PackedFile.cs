@@ -1,5 +1,6 @@
 using System.Buffers;
 using System.Buffers.Binary;
+using System.Runtime.InteropServices;
 using System.Text.Json;
 using LayerSteer.Numerics;
 
@@ -32,7 +33,7 @@ internal static class PackedFile
             using MappedFile file = MappedFile.Open(path);
             FileContents contents = SafetensorsReader.Read(file);
             if (contents.Values.Count != metadata.Count
-                || !metadata.All(pair => contents.Values.GetValueOrDefault(pair.Key) is string value && value == pair.Value)
+                || !metadata.All(pair => pair.Value.Equals(contents.Values.GetValueOrDefault(pair.Key)))
                 || !contents.Tensors.Values.All(IsPiece))
             {
                 return pieces;
@@ -88,7 +89,7 @@ internal static class PackedFile
                 for (long at = 0; at < piece.Length; at += Block)
                 {
                     Span<float> part = piece.Span(at, (int)Math.Min(Block, piece.Length - at));
-                    stream.Write(System.Runtime.InteropServices.MemoryMarshal.AsBytes(part));
+                    stream.Write(MemoryMarshal.AsBytes(part));
                 }
             }
         });

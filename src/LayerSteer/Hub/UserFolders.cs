@@ -2,8 +2,8 @@ namespace LayerSteer.Hub;
 
 /// <summary>
 /// Where the user's own files live: <c>LAYERSTEER_HOME</c> if it is set, otherwise where the system keeps them:
-/// XDG_DATA_HOME or ~/.local/share on Linux, ~/Library/Application Support on macOS, %LOCALAPPDATA% on Windows. What can
-/// be made again lies apart from them, in <see cref="Cache"/>.
+/// XDG_DATA_HOME or ~/.local/share on Linux, ~/Library/Application Support on macOS, %LOCALAPPDATA% on Windows. What
+/// can be made again lies apart from them, in <see cref="Cache"/>.
 /// </summary>
 public static class UserFolders
 {
@@ -55,7 +55,8 @@ public static class UserFolders
                 return Path.Combine(local, "LayerSteer", "Cache");
             }
 
-            string home = Environment.GetFolderPath(Environment.SpecialFolder.UserProfile);
+            string home = Environment.GetFolderPath(
+                Environment.SpecialFolder.UserProfile, Environment.SpecialFolderOption.DoNotVerify);
             if (OperatingSystem.IsMacOS())
             {
                 return Path.Combine(home, "Library", "Caches", "LayerSteer");

@@ -3,9 +3,9 @@ using System.Runtime.InteropServices;
 namespace LayerSteer.Numerics;
 
 /// <summary>
-/// Floats in native memory, aligned to 64 bytes: memory of its own, zero at first, or a part of a mapped file, read-only.
-/// The garbage collector neither moves nor scans them, so kernels may hold pointers while the buffer lives. Disposing
-/// frees the memory; the finalizer does it otherwise.
+/// Floats in native memory, aligned to 64 bytes: memory of its own, zero at first, or a part of a mapped file,
+/// read-only. The garbage collector neither moves nor scans them, so kernels may hold pointers while the buffer lives.
+/// Disposing frees the memory; the finalizer does it otherwise.
 /// </summary>
 internal sealed unsafe class NativeBuffer : SafeHandle
 {

@@ -17,8 +17,9 @@ public delegate void ElementReader(long start, Span<float> destination);
 internal sealed unsafe class WeightMatrix
 {
     /// <summary>
-    /// The version of the layouts of this room and of whatever else is taken from a <see cref="WeightStore"/>, and of the
-    /// rounding that makes their values. To be raised when any of them changes: weights packed before are packed anew.
+    /// The version of the layouts of this room and of whatever else is taken from a <see cref="WeightStore"/>, and of
+    /// the rounding that makes their values. To be raised when any of them changes: what was packed before is packed
+    /// anew.
     /// </summary>
     public const int LayoutVersion = 1;
 

@@ -20,7 +20,7 @@ internal sealed class WeightStore : IDisposable
     /// <summary>All that was taken, in ordinal order of the names.</summary>
     public IReadOnlyDictionary<string, NativeBuffer> Pieces => _pieces;
 
-    /// <summary>Whether exactly the pieces that were kept have been taken, so that nothing is to be kept anew.</summary>
+    /// <summary>Whether exactly what was kept has been taken, so that nothing is to be kept anew.</summary>
     public bool IsAsKept => !_packed && _kept.Count == 0;
 
     /// <summary>The memory of a named piece, made when it is first asked for.</summary>

@@ -36,9 +36,16 @@ public sealed record IndexManifest
     public required Artefact Model { get; init; }
 
     /// <summary>
-    /// The type of the language model's weights when it was run, "f32", "bf16" or "int8"; files that do not say are f32.
+    /// The type of the language model's weights when it was run: "f32", "bf16" or "int8". Files that do not say are
+    /// f32.
     /// </summary>
-    public string Dtype { get; init; } = WeightTypes.NameOf(WeightType.F32);
+    public string Dtype
+    {
+        get;
+
+        // The generated reader sets what a file does not have to null.
+        init => field = value ?? WeightTypes.NameOf(WeightType.F32);
+    } = WeightTypes.NameOf(WeightType.F32);
 
     /// <summary>The autoencoder.</summary>
     public required Artefact Sae { get; init; }

@@ -22,7 +22,7 @@ public abstract class DecoderEquivalenceTests : IDisposable
     protected DecoderEquivalenceTests(WeightType type)
     {
         _type = type;
-        _decoder = _tiny.Load(type: type);
+        _decoder = _tiny.Load(new LoadOptions { Type = type });
     }
 
     [Fact]

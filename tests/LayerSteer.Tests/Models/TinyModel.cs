@@ -95,7 +95,7 @@ internal sealed class TinyModel : IDisposable
     /// <summary>A name in the folder.</summary>
     public string File(string name) => _folder.File(name);
 
-    public Decoder Load(WorkerPool? pool = null, WeightType? type = null)
+    public Decoder Load(LoadOptions? options = null)
     {
         if (!_written)
         {
@@ -104,7 +104,7 @@ internal sealed class TinyModel : IDisposable
             WriteTensors("model.safetensors", Tensors.Keys);
         }
 
-        return Decoder.Load(Path, new LoadOptions { Pool = pool, Type = type });
+        return Decoder.Load(Path, options);
     }
 
     public TextTokenizer LoadTokenizer()

@@ -23,7 +23,7 @@ public class WeightTypeTests
         tiny.WriteTensors("model.safetensors", tiny.Tensors.Keys, stored);
         using Decoder decoder = tiny.Load();
         Assert.Equal(expected, decoder.Type);
-        using Decoder wide = tiny.Load(type: WeightType.F32);
+        using Decoder wide = tiny.Load(new LoadOptions { Type = WeightType.F32 });
         int[] ids = TinyModel.Ids(1, Length);
         Bits.Same(Passes.Logits(wide, ids), Passes.Logits(decoder, ids), "against float32");
     }
@@ -47,9 +47,9 @@ public class WeightTypeTests
     public void Bytes_of_a_token_are_those_of_the_type()
     {
         using var tiny = new TinyModel();
-        using Decoder f32 = tiny.Load(type: WeightType.F32);
-        using Decoder bf16 = tiny.Load(type: WeightType.BF16);
-        using Decoder int8 = tiny.Load(type: WeightType.I8);
+        using Decoder f32 = tiny.Load(new LoadOptions { Type = WeightType.F32 });
+        using Decoder bf16 = tiny.Load(new LoadOptions { Type = WeightType.BF16 });
+        using Decoder int8 = tiny.Load(new LoadOptions { Type = WeightType.I8 });
         long matrices = 2 * (f32.BytesPerToken - bf16.BytesPerToken) / sizeof(float);
         long outputs = f32.Weights.Unembedding.Outputs + f32.Weights.Blocks.Sum(b => (long)b.QueryKeyValue.Weights.Outputs
             + b.AttentionOut.Weights.Outputs + b.MlpIn.Weights.Outputs + b.MlpOut.Weights.Outputs);

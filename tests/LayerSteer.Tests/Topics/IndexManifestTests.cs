@@ -53,6 +53,7 @@ public sealed class IndexManifestTests
     [InlineData("\"first\": 0", "\"first\": 6", "ids has 6 to 6, expected ascending runs within 0 to 6")]
     [InlineData("\"end\": 6", "\"end\": 2000000000", "ids has 0 to 2000000000, expected ascending runs within 0 to 6")]
     [InlineData("sae-digest", "", "sae.digest is empty")]
+    [InlineData("\"dtype\": \"f32\"", "\"dtype\": \"f16\"", "dtype is 'f16', expected f32, bf16, int8")]
     [InlineData("\"format_version\": 1", "\"format_version\": \"1\"", "no whole number 'format_version'")]
     public void A_value_that_cannot_be_is_refused_by_field(string from, string to, string message)
     {
@@ -82,6 +83,23 @@ public sealed class IndexManifestTests
 
         Assert.StartsWith($"'{folder["manifest.json"]}': ", error.Message, StringComparison.Ordinal);
         Assert.Contains(named, error.Message, StringComparison.Ordinal);
+    }
+
+    [Fact]
+    public void A_manifest_that_names_no_dtype_is_of_a_model_in_f32()
+    {
+        using var folder = new TemporaryFolder();
+        (_manifest with { Dtype = "bf16" }).Write(folder.Root);
+        string text = File.ReadAllText(folder["manifest.json"]);
+        Assert.Contains("\n  \"dtype\": \"bf16\",\n", text, StringComparison.Ordinal);
+        Assert.Equal("bf16", IndexManifest.Read(folder.Root).Dtype);
+        folder.Write("manifest.json", text.Replace("\n  \"dtype\": \"bf16\",", "", StringComparison.Ordinal));
+
+        IndexManifest read = IndexManifest.Read(folder.Root);
+
+        Assert.Equal("f32", read.Dtype);
+        Assert.Null(_manifest.FirstDifference(read));
+        Assert.Equal(("dtype", "f32", "int8"), _manifest.FirstDifference(_manifest with { Dtype = "int8" }));
     }
 
     [Fact]

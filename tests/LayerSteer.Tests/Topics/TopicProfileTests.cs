@@ -45,6 +45,24 @@ public sealed class TopicProfileTests
     }
 
     [Fact]
+    public void A_profile_says_the_type_of_its_model_and_one_that_does_not_is_f32()
+    {
+        using var folder = new TemporaryFolder();
+        TopicProfile profile = Sample(folder, out _);
+        profile = profile with { Provenance = profile.Provenance with { Dtype = "int8" } };
+        profile.Write(folder["medical.json"]);
+        string text = File.ReadAllText(folder["medical.json"]);
+        Assert.Equal("int8", TopicProfile.Read(folder["medical.json"]).Provenance.Dtype);
+
+        folder.Write("medical.json", text.Replace(",\"dtype\":\"int8\"", "", StringComparison.Ordinal));
+        Assert.Equal("f32", TopicProfile.Read(folder["medical.json"]).Provenance.Dtype);
+        folder.Write("medical.json", text.Replace("\"int8\"", "\"f64\"", StringComparison.Ordinal));
+        Assert.Equal(
+            $"'{folder["medical.json"]}': provenance.dtype is 'f64', expected f32, bf16, int8",
+            Assert.Throws<InvalidDataException>(() => TopicProfile.Read(folder["medical.json"])).Message);
+    }
+
+    [Fact]
     public void The_all_zero_scores_of_the_published_code_can_be_kept_too()
     {
         using var folder = new TemporaryFolder();
