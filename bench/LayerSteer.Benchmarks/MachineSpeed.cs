@@ -7,7 +7,7 @@ namespace LayerSteer.Benchmarks;
 /// <summary>What the machine can do: the floors that a measurement is compared with.</summary>
 internal sealed class MachineSpeed : IDisposable
 {
-    private const int Part = 1 << 16; // floats of one item: 256 KB
+    private const int Part = 66_592; // floats of one item, no power of two: two streams apart by one would share sets and banks
     private const int Parts = 2048;
     private const int PeakItems = 64;
     private const int PeakRounds = 50_000;
