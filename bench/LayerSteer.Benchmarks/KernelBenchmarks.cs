@@ -32,7 +32,7 @@ public class KernelBenchmarks
     private readonly float[] _uppers = new float[32_768];
 
     /// <summary>Tokens at once: one step, a small batch, a prompt.</summary>
-    [Params(1, 8, 256)]
+    [Params(1, 8, 96)]
     public int Rows { get; set; }
 
     [GlobalSetup]
