@@ -22,13 +22,10 @@ internal static class DecodeBenchmark
     {
         using var machine = new MachineSpeed();
         using var steering = new RandomSteering();
-        RandomDecoder[] weights = [.. options.Types.Select(type => new RandomDecoder(type))];
         var figures = new List<Figure>();
-        foreach (int threads in options.Threads)
+        RandomDecoder.ForEachPool(options, (pool, decoders) =>
         {
-            using var pool = new WorkerPool(threads);
             using var edits = steering.With(pool);
-            Decoder[] decoders = [.. weights.Select(w => w.With(pool))];
             foreach (int batch in options.Batches)
             {
                 foreach (int context in options.Contexts)
@@ -36,18 +33,14 @@ internal static class DecodeBenchmark
                     KvCache[] caches = [.. Enumerable.Range(0, batch).Select(_ => Filled(decoders[0], context))];
                     Arm[] arms = [.. decoders.SelectMany(decoder => options.Names.Select(
                         name => new Arm(decoder, caches, context, name, edits)))];
-                    Console.Error.WriteLine($"{threads} threads, batch {batch}, context {context}");
+                    Console.Error.WriteLine($"{pool.Threads} threads, batch {batch}, context {context}");
                     Measure(machine, pool, arms, options.Rounds);
                     figures.AddRange(arms.Select(arm => arm.Figure));
                     Array.ForEach(arms, arm => arm.Dispose());
                     Array.ForEach(caches, cache => cache.Dispose());
                 }
             }
-
-            Array.ForEach(decoders, decoder => decoder.Dispose());
-        }
-
-        Array.ForEach(weights, w => w.Dispose());
+        });
         return figures;
     }
 

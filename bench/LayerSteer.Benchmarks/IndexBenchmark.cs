@@ -1,7 +1,6 @@
 using System.Diagnostics;
 using LayerSteer.Autoencoders;
 using LayerSteer.Models;
-using LayerSteer.Numerics;
 
 namespace LayerSteer.Benchmarks;
 
@@ -18,18 +17,15 @@ internal static class IndexBenchmark
     {
         using var machine = new MachineSpeed();
         using var steering = new RandomSteering();
-        RandomDecoder[] weights = [.. options.Types.Select(type => new RandomDecoder(type))];
         var figures = new List<Figure>();
-        foreach (int threads in options.Threads)
+        RandomDecoder.ForEachPool(options, (pool, decoders) =>
         {
-            using var pool = new WorkerPool(threads);
             using var edits = steering.With(pool);
-            Decoder[] decoders = [.. weights.Select(w => w.With(pool))];
             foreach (int tokens in options.Contexts)
             {
                 Arm[] arms = [.. decoders.SelectMany(decoder => new[] { "layers", "index" }.Select(
                     name => new Arm(decoder, edits.Autoencoder, name, tokens)))];
-                Console.Error.WriteLine($"{threads} threads, {tokens} tokens");
+                Console.Error.WriteLine($"{pool.Threads} threads, {tokens} tokens");
                 for (int round = -1; round < options.Rounds; round++)
                 {
                     double peak = machine.PeakFlops(pool);
@@ -46,11 +42,7 @@ internal static class IndexBenchmark
                 figures.AddRange(arms.Select(arm => arm.Figure));
                 Array.ForEach(arms, arm => arm.Dispose());
             }
-
-            Array.ForEach(decoders, decoder => decoder.Dispose());
-        }
-
-        Array.ForEach(weights, w => w.Dispose());
+        });
         return figures;
     }
 

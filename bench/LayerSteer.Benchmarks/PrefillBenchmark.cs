@@ -1,6 +1,5 @@
 using System.Diagnostics;
 using LayerSteer.Models;
-using LayerSteer.Numerics;
 
 namespace LayerSteer.Benchmarks;
 
@@ -15,16 +14,13 @@ internal static class PrefillBenchmark
     public static IReadOnlyList<Figure> Run(BenchmarkOptions options)
     {
         using var machine = new MachineSpeed();
-        RandomDecoder[] weights = [.. options.Types.Select(type => new RandomDecoder(type))];
         var figures = new List<Figure>();
-        foreach (int threads in options.Threads)
+        RandomDecoder.ForEachPool(options, (pool, decoders) =>
         {
-            using var pool = new WorkerPool(threads);
-            Decoder[] decoders = [.. weights.Select(w => w.With(pool))];
             foreach (int tokens in options.Contexts)
             {
                 Arm[] arms = [.. decoders.Select(decoder => new Arm(decoder, tokens))];
-                Console.Error.WriteLine($"{threads} threads, {tokens} tokens");
+                Console.Error.WriteLine($"{pool.Threads} threads, {tokens} tokens");
                 for (int round = -1; round < options.Rounds; round++)
                 {
                     foreach (Arm arm in arms)
@@ -36,11 +32,7 @@ internal static class PrefillBenchmark
                 figures.AddRange(arms.SelectMany(arm => new[] { arm.Kernel, arm.Products, arm.Pass }));
                 Array.ForEach(arms, arm => arm.Dispose());
             }
-
-            Array.ForEach(decoders, decoder => decoder.Dispose());
-        }
-
-        Array.ForEach(weights, w => w.Dispose());
+        });
         return figures;
     }
 

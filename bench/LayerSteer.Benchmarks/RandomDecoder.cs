@@ -62,6 +62,23 @@ internal sealed class RandomDecoder : IDisposable
     /// <summary>A decoder that works with these threads.</summary>
     public Decoder With(WorkerPool pool) => new(string.Empty, Spec, _weights, _nothing, new(string.Empty), pool);
 
+    /// <summary>Measures with each number of threads, with a decoder of each weight type.</summary>
+    /// <param name="options">Say which.</param>
+    /// <param name="measure">Is given the threads and the decoders, which live until it returns.</param>
+    public static void ForEachPool(BenchmarkOptions options, Action<WorkerPool, Decoder[]> measure)
+    {
+        RandomDecoder[] weights = [.. options.Types.Select(type => new RandomDecoder(type))];
+        foreach (int threads in options.Threads)
+        {
+            using var pool = new WorkerPool(threads);
+            Decoder[] decoders = [.. weights.Select(w => w.With(pool))];
+            measure(pool, decoders);
+            Array.ForEach(decoders, decoder => decoder.Dispose());
+        }
+
+        Array.ForEach(weights, w => w.Dispose());
+    }
+
     public void Dispose()
     {
         _store.Dispose();

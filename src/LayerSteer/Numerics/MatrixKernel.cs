@@ -129,7 +129,7 @@ internal unsafe struct MatrixKernel<TFormat> : IKernel where TFormat : struct, I
         _work = (long)rows * panels.Outputs * panels.Inputs;
     }
 
-    public void Run(WorkerPool pool) => pool.Run(ref this, (_outputs + Lanes.Count - 1) / Lanes.Count, _work);
+    public void Run(WorkerPool pool) => pool.Run(ref this, Lanes.Groups(_outputs), _work);
 
     public readonly void Run<T>(int begin, int end) where T : struct, ILanes<T>
     {
@@ -190,32 +190,8 @@ internal unsafe struct MatrixKernel<TFormat> : IKernel where TFormat : struct, I
 
         if (begin + (2 * half) < end)
         {
-            RunLastPanel<T>(u, end - 1);
+            RunRows<T>(end - 1, end);
         }
-    }
-
-    [MethodImpl(KernelCode.Loop)]
-    private readonly void RunLastPanel<T>(byte* w, int panel) where T : struct, ILanes<T>
-    {
-        T c = T.Broadcast(0f);
-        nint k = 0;
-        for (nint whole = _words / TFormat.StepWords * TFormat.StepWords; k < whole; k += TFormat.StepWords)
-        {
-            c = TFormat.MultiplyAdd(TFormat.First<T>(w), _x + k, c);
-            if (TFormat.HasSecond)
-            {
-                c = TFormat.MultiplyAdd(TFormat.Second<T>(w), _x + k + 1, c);
-            }
-
-            w += TFormat.StepBytes;
-        }
-
-        if (k < _words)
-        {
-            c = TFormat.MultiplyAdd(TFormat.First<T>(w), _x + k, c);
-        }
-
-        Finish(c, panel, 0);
     }
 
     /// <summary>

@@ -37,7 +37,7 @@ internal sealed unsafe class RowMatrix
     public int Width { get; }
 
     /// <summary>The floats of scratch that a product needs.</summary>
-    public int ScratchLength => Math.Min(BlockRows, Lanes.Groups(Rows) * Lanes.Count) * Even(Width);
+    public int ScratchLength => Math.Min(BlockRows, Lanes.Groups(Rows) * Lanes.Count) * WeightMatrix.Even(Width);
 
     /// <summary>One row, [width].</summary>
     public ReadOnlySpan<float> Row(int row) => _rows.Span((long)row * Width, Width);
@@ -54,7 +54,7 @@ internal sealed unsafe class RowMatrix
         {
             fixed (int* pc = chosen)
             {
-                int block = Math.Min(BlockRows, scratch.Length / Even(Width) / Lanes.Count * Lanes.Count);
+                int block = Math.Min(BlockRows, scratch.Length / WeightMatrix.Even(Width) / Lanes.Count * Lanes.Count);
                 for (int first = 0; first < chosen.Length; first += block)
                 {
                     int count = Math.Min(block, chosen.Length - first);
@@ -85,8 +85,6 @@ internal sealed unsafe class RowMatrix
         }
     }
 
-    private static int Even(int width) => (width + 1) / 2 * 2;
-
     private void Multiply(
         WorkerPool pool,
         int* chosen,
@@ -101,7 +99,7 @@ internal sealed unsafe class RowMatrix
     {
         var gather = new GatherKernel(_rows.Pointer + ((long)first * Width), Rows, chosen, rows, Width, scratch);
         pool.Run(ref gather, Lanes.Groups(rows), (long)rows * Width);
-        var panels = new Panels((byte*)scratch, (long)Even(Width) * Lanes.Count * sizeof(float), null, rows, Width);
+        var panels = new Panels((byte*)scratch, (long)WeightMatrix.Even(Width) * Lanes.Count * sizeof(float), null, rows, Width);
         new MatrixKernel<Float32Format>(panels, bias, x, Width, null, y, yStride, count).Run(pool);
     }
 
@@ -117,7 +115,7 @@ internal sealed unsafe class RowMatrix
         {
             for (int panel = begin; panel < end; panel++)
             {
-                float* target = panels + ((long)panel * Even(width) * Lanes.Count);
+                float* target = panels + ((long)panel * WeightMatrix.Even(width) * Lanes.Count);
                 int first = panel * Lanes.Count;
                 for (int k = 0; k < width; k += Block)
                 {

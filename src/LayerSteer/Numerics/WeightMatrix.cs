@@ -153,7 +153,8 @@ internal sealed unsafe class WeightMatrix
 
     private float* Scales => _scales is null ? null : _scales.Pointer;
 
-    private static int Even(int inputs) => (inputs + 1) / 2 * 2;
+    /// <summary>The inputs that a float panel has room for: whole steps of two.</summary>
+    public static int Even(int inputs) => (inputs + 1) / 2 * 2;
 
     private static long Int8Index(int k, int lane)
     {
