@@ -63,16 +63,22 @@ internal unsafe struct ActivationKernel : IKernel
     private static T TimesSigmoid<T>(T x, T u) where T : struct, ILanes<T> =>
         x / (T.Broadcast(1f) + Lanes.Exp(T.Broadcast(0f) - u));
 
-    /// <summary>
-    /// x·Φ(x) = max(x, 0) − |x|·erfc(|x|/√2)/2, with
-    /// <code>erfc(z) = e^(−z²)·t·P(t),  t = 1/(1 + 0.3 z)</code>
-    /// P is our Chebyshev fit of degree 8 over z in [0, 10], relative error 2.7e-8 before rounding.
-    /// </summary>
+    /// <summary>x·Φ(x) = max(x, 0) − |x|·erfc(|x|/√2)/2.</summary>
     private static T GeluErf<T>(T x) where T : struct, ILanes<T>
     {
         T zero = T.Broadcast(0f);
         T magnitude = T.Max(x, zero - x);
-        T z = magnitude * T.Broadcast(0.70710678f);
+        T erfc = Erfc(magnitude * T.Broadcast(0.70710678f));
+        return T.Max(x, zero) - (magnitude * (T.Broadcast(0.5f) * erfc));
+    }
+
+    /// <summary>
+    /// The complementary error function for z ≥ 0:
+    /// <code>erfc(z) = e^(−z²)·t·P(t),  t = 1/(1 + 0.3 z)</code>
+    /// P is our Chebyshev fit of degree 8 over z in [0, 10], relative error 2.7e-8 before rounding.
+    /// </summary>
+    public static T Erfc<T>(T z) where T : struct, ILanes<T>
+    {
         T t = T.Broadcast(1f) / T.Fma(z, T.Broadcast(0.3f), T.Broadcast(1f));
         T p = T.Broadcast(-0.12879062410642178f);
         p = T.Fma(p, t, T.Broadcast(0.48203789268560976f));
@@ -83,7 +89,6 @@ internal unsafe struct ActivationKernel : IKernel
         p = T.Fma(p, t, T.Broadcast(0.1489304859891404f));
         p = T.Fma(p, t, T.Broadcast(0.17063320836204396f));
         p = T.Fma(p, t, T.Broadcast(0.16919278256688733f));
-        T erfc = Lanes.Exp(zero - (z * z)) * (t * p);
-        return T.Max(x, zero) - (magnitude * (T.Broadcast(0.5f) * erfc));
+        return Lanes.Exp(T.Broadcast(0f) - (z * z)) * (t * p);
     }
 }

@@ -249,7 +249,7 @@ internal unsafe struct AttentionKernel : IKernel
 
     /// <summary>p_j = e^(s_j − max) / Σ in place.</summary>
     [MethodImpl(KernelCode.Loop)]
-    private static void Softmax<T>(float* scores, int count) where T : struct, ILanes<T>
+    public static void Softmax<T>(float* scores, int count) where T : struct, ILanes<T>
     {
         int whole = count / Lanes.Count * Lanes.Count;
         float largest = scores[0];
