@@ -123,7 +123,7 @@ internal unsafe struct CausalAttentionKernel : IKernel
     {
         long weights = (long)Padded(shape.Length) * Padded(shape.Length);
         long panels = (long)Padded(shape.DHead) * Padded(shape.Length);
-        return (2 * weights) + (6 * panels);
+        return (2 * weights) + (5 * panels);
     }
 
     /// <summary>A multiple of the lanes and of the blocks, so that tiles may read past the end of a row.</summary>
