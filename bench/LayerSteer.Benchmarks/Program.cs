@@ -14,6 +14,8 @@ root.Subcommands.Add(BenchmarkOptions.Command(
     "sae", "The step through the autoencoder alone.", typed: false, named: true, [], [1, 8, 32], SaeBenchmark.Run));
 root.Subcommands.Add(BenchmarkOptions.Command(
     "index", "Texts to a layer and to latents.", typed: true, named: false, [256], [], IndexBenchmark.Run));
+root.Subcommands.Add(BenchmarkOptions.Command(
+    "train", "Steps of training.", typed: false, named: false, [256], [], TrainBenchmark.Run));
 
 Argument<string[]> rest = new("options") { Description = "Passed to BenchmarkDotNet.", Arity = ArgumentArity.ZeroOrMore };
 var micro = new Command("micro", "Single kernels, by BenchmarkDotNet.") { rest };

@@ -136,7 +136,7 @@ internal sealed unsafe class WeightMatrix
             destination[k] = Type switch
             {
                 WeightType.F32 => ((float*)panel)[((long)k * Lanes.Count) + lane],
-                WeightType.BF16 => Widen(((ushort*)panel)[((long)k * Lanes.Count) + lane]),
+                WeightType.BF16 => BFloat16.Widen(((ushort*)panel)[((long)k * Lanes.Count) + lane]),
                 _ => ((sbyte*)panel)[Int8Index(k, lane)] * Scales[output],
             };
         }
@@ -160,19 +160,6 @@ internal sealed unsafe class WeightMatrix
     {
         long step = (k / QuantiseKernel.Group * Lanes.Count) + (k % Lanes.Count);
         return (((step * Lanes.Count) + lane) * 2) + (k / Lanes.Count % 2);
-    }
-
-    private static float Widen(ushort value) => BitConverter.Int32BitsToSingle(value << 16);
-
-    /// <summary>The nearest bfloat16, ties to even.</summary>
-    private static ushort Nearest(float value)
-    {
-        uint bits = BitConverter.SingleToUInt32Bits(value);
-        ushort nearest = (ushort)((bits + 0x7FFF + ((bits >> 16) & 1)) >> 16);
-        return float.IsFinite(Widen(nearest))
-            ? nearest
-            : throw new NotSupportedException(
-                FormattableString.Invariant($"a weight of {value} does not fit bfloat16; use f32"));
     }
 
     /// <summary>s = max|w| / 127 of each output.</summary>
@@ -203,7 +190,7 @@ internal sealed unsafe class WeightMatrix
                 float value = *source++;
                 if (Type == WeightType.BF16)
                 {
-                    ((ushort*)target)[((long)k * Lanes.Count) + lane] = Nearest(value);
+                    ((ushort*)target)[((long)k * Lanes.Count) + lane] = BFloat16.Nearest(value);
                 }
                 else
                 {
