@@ -14,6 +14,7 @@ internal static class CommandLine
         ("topic", TopicCommand.Create),
         ("trace", TraceCommand.Create),
         ("tokenize", TokenizeCommand.Create),
+        ("tokenizer", TokenizerCommand.Create),
         ("timing", TimingCommand.Create),
         ("dataset", DatasetCommand.Create),
         ("cache", CacheCommand.Create),

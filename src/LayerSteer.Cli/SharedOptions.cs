@@ -1,5 +1,6 @@
 using System.CommandLine;
 using LayerSteer.Models;
+using LayerSteer.Text;
 using LayerSteer.Topics;
 
 namespace LayerSteer.Cli;
@@ -51,6 +52,25 @@ internal static class SharedOptions
 
     public static Option<string> Encoder() =>
         ValueOptions.RequiredPath("--encoder", "Folder of the sentence encoder, in sentence-transformers layout.");
+
+    public static Option<string[]> Texts()
+    {
+        Option<string[]> texts = ValueOptions.Paths(
+            "--texts", "Files or folders of texts: .txt, .jsonl, also as .gz; several separated by commas or spaces.");
+        texts.Required = true;
+        texts.AllowMultipleArgumentsPerToken = true;
+        return texts;
+    }
+
+    public static Option<string?> Separator() => new("--separator")
+    {
+        Description = "The line that ends a document of a .txt file. Default: <|endoftext|>.",
+        HelpName = "text",
+    };
+
+    /// <summary>What an option of <see cref="Separator"/> asks for.</summary>
+    public static CorpusOptions Corpus(string? separator) =>
+        separator is null ? new CorpusOptions() : new CorpusOptions { Separator = separator };
 
     /// <summary>The hook points with their autoencoders, one for each layer.</summary>
     /// <exception cref="ArgumentException">The numbers of layers and autoencoders do not fit together.</exception>

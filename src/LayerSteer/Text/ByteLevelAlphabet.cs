@@ -12,8 +12,15 @@ internal static class ByteLevelAlphabet
 
     private static readonly char[] CharOfByte = BuildChars();
     private static readonly short[] ByteOfChar = BuildBytes();
+    private static readonly int[] IdOfByte = BuildIds();
 
     public static char ToChar(byte value) => CharOfByte[value];
+
+    /// <summary>GPT-2's id of a byte: its place when all are sorted by their characters.</summary>
+    public static int IdOf(byte value) => IdOfByte[value];
+
+    /// <summary>[256]: the characters in the order of GPT-2's ids.</summary>
+    public static IEnumerable<string> ById() => CharOfByte.Order().Select(c => c.ToString());
 
     /// <summary>
     /// The bytes that a piece stands for; a piece with a character outside the alphabet stands for its own text.
@@ -54,5 +61,11 @@ internal static class ByteLevelAlphabet
             bytes[CharOfByte[b]] = (short)b;
         }
         return bytes;
+    }
+
+    private static int[] BuildIds()
+    {
+        char[] sorted = [.. CharOfByte.Order()];
+        return [.. CharOfByte.Select(c => Array.IndexOf(sorted, c))];
     }
 }
