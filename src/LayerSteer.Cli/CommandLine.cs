@@ -15,6 +15,7 @@ internal static class CommandLine
         ("trace", TraceCommand.Create),
         ("tokenize", TokenizeCommand.Create),
         ("tokenizer", TokenizerCommand.Create),
+        ("train", TrainCommand.Create),
         ("timing", TimingCommand.Create),
         ("dataset", DatasetCommand.Create),
         ("cache", CacheCommand.Create),
