@@ -143,6 +143,7 @@ internal sealed class TrainingArguments
             "--texts",
             "Texts: .txt(.gz) with documents ended by a line <|endoftext|>, .jsonl(.gz) with a field text, or folders.");
         texts.Required = true;
+        texts.AllowMultipleArgumentsPerToken = true;
         return texts;
     }
 }

@@ -91,6 +91,10 @@ internal sealed class ConfigFile : IDisposable
         : value.ValueKind == JsonValueKind.Number && value.TryGetSingle(out float eps) && eps is >= 0 and < 1 ? eps
         : throw Wrong(field, "a number from 0 to 1");
 
+    public double Positive(string field) => Find(field) is { ValueKind: JsonValueKind.Number } value
+        && value.TryGetDouble(out double number) && number > 0 && double.IsFinite(number) ? number
+        : throw Wrong(field, "a number above 0");
+
     public bool Flag(string field, bool fallback) => Find(field) switch
     {
         null => fallback,

@@ -95,13 +95,23 @@ public sealed class Decoder : IDisposable
         }
 
         WeightType type = Gpt2Checkpoint.Check(checkpoint, spec, options.Type);
-        var cache = new WeightCache(options, "model", checkpoint.Stamps);
+        var cache = new WeightCache(
+            options.Adapter is null ? options : options with { CacheFolder = null }, "model", checkpoint.Stamps);
         string[] files = ["config.json", .. checkpoint.Files];
         var digest = new Lazy<string>(() => FileDigest.OfFiles(directory, files, cache.Folder));
+        LoraCheckpoint? adapter = null;
+        if (options.Adapter is { } folder)
+        {
+            Lazy<string> baseDigest = digest;
+            adapter = LoraCheckpoint.Read(folder, baseDigest);
+            type = options.Type ?? WeightType.F32;
+            digest = new Lazy<string>(() => LoraCheckpoint.DigestOf(baseDigest.Value, folder));
+        }
+
         WeightStore? store = cache.Open(type, digest);
         try
         {
-            DecoderWeights weights = Gpt2Checkpoint.Load(checkpoint, spec, type, store);
+            DecoderWeights weights = Gpt2Checkpoint.Load(checkpoint, spec, type, store, adapter);
             cache.Save(store);
             var decoder = new Decoder(directory, spec, weights, store, digest, options.Pool ?? WorkerPool.Shared);
             store = null;

@@ -45,9 +45,9 @@ internal static partial class Gpt2Checkpoint
         return wanted ?? LosslessType(checkpoint, spec);
     }
 
-    /// <summary>Packs a checkpoint that was checked.</summary>
+    /// <summary>Packs a checkpoint that was checked, with an adapter if there is one.</summary>
     public static DecoderWeights Load(
-        Checkpoint checkpoint, ArchitectureSpec spec, WeightType type, WeightStore store)
+        Checkpoint checkpoint, ArchitectureSpec spec, WeightType type, WeightStore store, LoraCheckpoint? adapter)
     {
         int d = spec.DModel;
         float[] positions = checkpoint.Vector("wpe.weight", spec.ContextLength, d);
@@ -60,11 +60,13 @@ internal static partial class Gpt2Checkpoint
             Linear[] linears =
                 [
                     .. Linears(spec)
-                        .Select(l => ReadLinear(checkpoint, $"h.{layer}.{l.Name}", l.Inputs, l.Outputs, type, store)),
+                        .Select(l => ReadLinear(
+                            checkpoint, $"h.{layer}.{l.Name}", l.Inputs, l.Outputs, type, store, adapter)),
                 ];
             blocks[layer] = new BlockWeights(norm1, linears[0], linears[1], norm2, linears[2], linears[3]);
         }
 
+        adapter?.RequireAllUsed();
         WeightMatrix embedding = WeightMatrix.FromRows(
             store, "wte.weight", type, spec.Vocabulary, d, checkpoint.Matrix("wte.weight", spec.Vocabulary, d));
         WeightMatrix unembedding = IsTied(checkpoint, spec)
@@ -103,10 +105,17 @@ internal static partial class Gpt2Checkpoint
     }
 
     private static Linear ReadLinear(
-        Checkpoint checkpoint, string name, int inputs, int outputs, WeightType type, WeightStore store)
+        Checkpoint checkpoint,
+        string name,
+        int inputs,
+        int outputs,
+        WeightType type,
+        WeightStore store,
+        LoraCheckpoint? adapter)
     {
         float[] bias = checkpoint.Vector(name + ".bias", outputs);
         ElementReader weights = checkpoint.Matrix(name + ".weight", inputs, outputs);
+        weights = adapter?.Over(name, inputs, outputs, weights) ?? weights;
         return new Linear(WeightMatrix.FromColumns(store, name, type, outputs, inputs, weights), bias);
     }
 

@@ -25,6 +25,12 @@ public sealed record LoadOptions
     /// </summary>
     public Action<string>? Note { get; init; }
 
+    /// <summary>
+    /// The folder of a LoRA adapter (PEFT's layout) that is added to a decoder's matrices; null for none. The weights are
+    /// float32 then unless <see cref="Type"/> says otherwise, and are not kept in the cache.
+    /// </summary>
+    public string? Adapter { get; init; }
+
     /// <summary>The least bytes of weight files that are worth keeping; smaller ones load at once.</summary>
     internal long CachedFrom { get; init; } = 32 << 20;
 }

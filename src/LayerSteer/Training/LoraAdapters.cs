@@ -1,3 +1,6 @@
+using System.Text.Json;
+using System.Text.Json.Nodes;
+using LayerSteer.Formats;
 using LayerSteer.Models;
 using LayerSteer.Numerics;
 
@@ -113,6 +116,52 @@ public sealed class LoraAdapters : IDisposable
             _panels.PackColumns(_pool, gradient, outputs, inputs, outputs);
             _panels.Multiply(_pool, [], Scaled(Values.Of(target.A)), adapters.Of(target.B), Rank);
         }
+    }
+
+    /// <summary>Writes the adapter in PEFT's layout, as bfloat16 or float32.</summary>
+    /// <param name="directory">The folder; it must exist.</param>
+    /// <param name="baseModel">The name of the model that it belongs to.</param>
+    /// <param name="baseDigest">The digest of its checkpoint; loading on another is refused.</param>
+    /// <param name="type">F32 or BF16.</param>
+    /// <exception cref="IOException">A file cannot be written; one of that name stays as it was.</exception>
+    public void Write(string directory, string baseModel, string baseDigest, TensorType type)
+    {
+        ArgumentNullException.ThrowIfNull(directory);
+        using (var writer = new SafetensorsWriter(Path.Combine(directory, LoraCheckpoint.WeightsName)))
+        {
+            foreach (Target target in _targets)
+            {
+                string name = target.Matrix.Name[..^".weight".Length];
+                int outputs = (int)target.B.Shape[1];
+                TrainableCheckpoint.Add(
+                    writer, LoraCheckpoint.NameOf(name, true), type, target.A.Shape, Values.Of(target.A));
+                ReadOnlySpan<float> b = Values.Of(target.B);
+                float[] transposed = new float[b.Length]; // [outputs, rank]
+                for (int i = 0; i < b.Length; i++)
+                {
+                    transposed[(i % outputs * Rank) + (i / outputs)] = b[i];
+                }
+
+                TrainableCheckpoint.Add(writer, LoraCheckpoint.NameOf(name, false), type, [outputs, Rank], transposed);
+            }
+
+            writer.Complete();
+        }
+
+        AtomicFile.WriteAllText(Path.Combine(directory, LoraCheckpoint.ConfigName), new JsonObject
+        {
+            ["peft_type"] = "LORA",
+            ["task_type"] = "CAUSAL_LM",
+            ["base_model_name_or_path"] = baseModel,
+            ["base_model_digest"] = baseDigest,
+            ["r"] = Rank,
+            ["lora_alpha"] = Alpha,
+            ["lora_dropout"] = 0.0,
+            ["bias"] = "none",
+            ["fan_in_fan_out"] = true,
+            ["inference_mode"] = true,
+            ["target_modules"] = new JsonArray("c_attn", "c_proj", "c_fc"),
+        }.ToJsonString(new JsonSerializerOptions { WriteIndented = true }) + "\n");
     }
 
     /// <inheritdoc/>

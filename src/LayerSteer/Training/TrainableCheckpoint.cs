@@ -44,6 +44,14 @@ public static class TrainableCheckpoint
         }
     }
 
+    /// <summary>The digest of a checkpoint, as <see cref="Decoder.Digest"/>.</summary>
+    /// <param name="directory">Its folder.</param>
+    public static string DigestOf(string directory)
+    {
+        using Checkpoint checkpoint = Checkpoint.Open(directory);
+        return FileDigest.OfFiles(directory, ["config.json", .. checkpoint.Files]);
+    }
+
     /// <summary>
     /// New weights as GPT-2 begins: normal with deviation 0.02, the last matrix of each sum into the residual stream
     /// over √(2·layers) more; norms 1, biases 0.
@@ -94,22 +102,33 @@ public static class TrainableCheckpoint
         {
             foreach (Parameter parameter in parameters.Layout)
             {
-                if (type == TensorType.BF16)
-                {
-                    ushort[] narrow = [.. parameters.Of(parameter).ToArray().Select(BFloat16.Nearest)];
-                    writer.Begin(parameter.Name, TensorType.BF16, [.. parameter.Shape]);
-                    writer.Append<ushort>(narrow);
-                }
-                else
-                {
-                    writer.Add<float>(parameter.Name, [.. parameter.Shape], parameters.Of(parameter));
-                }
+                Add(writer, parameter.Name, type, parameter.Shape, parameters.Of(parameter));
             }
 
             writer.Complete();
         }
 
         AtomicFile.WriteAllText(Path.Combine(directory, "config.json"), Config(spec, type));
+    }
+
+    /// <summary>Adds a tensor as float32, or rounded to bfloat16.</summary>
+    internal static void Add(
+        SafetensorsWriter writer, string name, TensorType type, IReadOnlyList<long> shape, ReadOnlySpan<float> values)
+    {
+        writer.Begin(name, type, [.. shape]);
+        if (type != TensorType.BF16)
+        {
+            writer.Append(values);
+            return;
+        }
+
+        ushort[] narrow = new ushort[values.Length];
+        for (int i = 0; i < narrow.Length; i++)
+        {
+            narrow[i] = BFloat16.Nearest(values[i]);
+        }
+
+        writer.Append<ushort>(narrow);
     }
 
     /// <summary>Fills with normal numbers (Box and Muller 1958).</summary>
