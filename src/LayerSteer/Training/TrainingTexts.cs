@@ -99,7 +99,8 @@ public static class TrainingTexts
         if (available < 1)
         {
             throw new ArgumentException(
-                $"the validation texts are smaller than one window: {all.Length} tokens, expected at least {length + 1}");
+                $"the validation texts are smaller than one window: {all.Length} tokens, "
+                + $"expected at least {length + 1}");
         }
 
         int used = Math.Min(count, available);
