@@ -17,6 +17,7 @@ internal static class CommandLine
         ("tokenizer", TokenizerCommand.Create),
         ("train", TrainCommand.Create),
         ("finetune", FinetuneCommand.Create),
+        ("measure", MeasureCommand.Create),
         ("timing", TimingCommand.Create),
         ("dataset", DatasetCommand.Create),
         ("cache", CacheCommand.Create),

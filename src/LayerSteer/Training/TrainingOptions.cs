@@ -44,7 +44,9 @@ public sealed record TrainingOptions
     /// <summary>Chooses the order of the windows, what dropout drops, and new weights.</summary>
     public ulong Seed { get; init; } = 1;
 
-    /// <summary>The rank of LoRA adapters on every matrix of the blocks (Hu et al. 2022); 0 trains all weights.</summary>
+    /// <summary>
+    /// The rank of LoRA adapters on every matrix of the blocks (Hu et al. 2022); 0 trains all weights.
+    /// </summary>
     public int LoraRank { get; init; }
 
     /// <summary>The factor of the adapters is this over the rank.</summary>

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Text;
 using System.Text.Json;
 using LayerSteer.Models;
 using LayerSteer.Tests.Formats;
@@ -20,14 +19,8 @@ public sealed class TrainCommandTests : IDisposable
     {
         _tiny.Load().Dispose();
         _tiny.LoadTokenizer();
-        var text = new StringBuilder();
-        for (int i = 0; i < 60; i++)
-        {
-            string animal = i % 3 == 0 ? "cat" : "dog";
-            text.Append($"The {animal} number {i} sat on the mat and then it ran away.\n<|endoftext|>\n");
-        }
-
-        _texts = _folder.Write("texts.txt", Encoding.UTF8.GetBytes(text.ToString()));
+        _texts = _folder.Write("texts.txt", TempFolder.Ascii(string.Concat(Enumerable.Range(0, 60).Select(i =>
+            $"The {(i % 3 == 0 ? "cat" : "dog")} number {i} sat on the mat.\n<|endoftext|>\n"))));
     }
 
     public void Dispose()
@@ -129,7 +122,7 @@ public sealed class TrainCommandTests : IDisposable
     public async Task What_cannot_be_trained_is_refused_in_one_line()
     {
         string empty = _folder.Write("empty.txt", []);
-        string small = _folder.Write("small.txt", Encoding.UTF8.GetBytes("the cat"));
+        string small = _folder.Write("small.txt", TempFolder.Ascii("the cat"));
         string[] train = Train("refused");
         int texts = Array.IndexOf(train, _texts);
 
@@ -137,7 +130,7 @@ public sealed class TrainCommandTests : IDisposable
         Assert.Contains($"'{empty}'", await CliRun.Refused(2, train), StringComparison.Ordinal);
         train[texts] = small;
         Assert.Equal(
-            "the texts are smaller than one window: 5 tokens, expected at least 33; "
+            "the texts are smaller than one window: 7 tokens, expected at least 33; "
             + "give more text or a smaller context",
             await CliRun.Refused(2, train));
         Assert.Equal(
@@ -165,7 +158,9 @@ public sealed class TrainCommandTests : IDisposable
     {
         await CliRun.Done(Train("model"));
         byte[] before = Weights("model");
-        string refusal = await CliRun.Refused(2, [.. Train("model"), "--layers", "3"]);
+        string[] other = Train("model");
+        other[Array.IndexOf(other, "--layers") + 1] = "3";
+        string refusal = await CliRun.Refused(2, other);
 
         Assert.Contains("is the checkpoint of another run: ", refusal, StringComparison.Ordinal);
         Assert.Contains("NLayers = 2 there, NLayers = 3 here", refusal, StringComparison.Ordinal);
@@ -177,8 +172,8 @@ public sealed class TrainCommandTests : IDisposable
     {
         string output = _folder.File("full");
         string args = string.Join(' ', Train("full").Select(arg => $"'{arg}'"));
-        (int code, string printed, string error) =
-            await ToolProcess.Bash($"export DOTNET_TieredCompilation=1; trap '' XFSZ; ulimit -f 100; TOOL {args}");
+        (int code, string printed, string error) = await ToolProcess.Bash(
+            $"trap '' XFSZ; ulimit -f 100; TOOL {args}", ("DOTNET_EnableWriteXorExecute", "0"));
 
         Assert.Equal((2, string.Empty), (code, printed));
         Assert.StartsWith("error: ", error.TrimEnd('\n').Split('\n')[^1], StringComparison.Ordinal);

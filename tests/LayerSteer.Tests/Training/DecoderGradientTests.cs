@@ -64,7 +64,9 @@ public sealed class DecoderGradientTests
     {
         ArchitectureSpec spec = Spec with
         {
-            Activation = activation, TiedUnembedding = tied, ScaleAttentionByInverseLayer = inverse,
+            Activation = activation,
+            TiedUnembedding = tied,
+            ScaleAttentionByInverseLayer = inverse,
         };
         using ParameterSet parameters = RandomParameters(spec);
         using var gradients = new ParameterSet(parameters.Layout);
@@ -128,7 +130,11 @@ public sealed class DecoderGradientTests
     {
         ArchitectureSpec spec = Spec with
         {
-            ContextLength = 60, DModel = 48, NHeads = 3, NKeyValueHeads = 3, DHead = 16,
+            ContextLength = 60,
+            DModel = 48,
+            NHeads = 3,
+            NKeyValueHeads = 3,
+            DHead = 16,
         };
         using ParameterSet parameters = RandomParameters(spec);
         int[] windows = [.. Windows(spec, 3, 55).SelectMany(w => w)];

@@ -93,7 +93,7 @@ public sealed class DecoderTrainerTests : IDisposable
         trainer.Run(null, every: 100, cancellation: TestContext.Current.CancellationToken);
 
         Assert.InRange(trainer.Log.Lines[0].Loss, 0.5, Math.Log(29));
-        Assert.InRange(trainer.Log.Lines[^1].Loss, 0, 0.3);
+        Assert.InRange(trainer.Log.Lines[^1].Loss, 0, 0.4); // the first tokens of a window cannot be known
     }
 
     [Fact]
