@@ -75,8 +75,14 @@ public sealed class SafetensorsWriter : TensorWriter
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        _spool.Dispose();
-        _file.Dispose();
+        try
+        {
+            _spool.Dispose(); // writes what is still buffered, which a full disk refuses
+        }
+        finally
+        {
+            _file.Dispose();
+        }
     }
 
     private byte[] Header()
