@@ -1,0 +1,131 @@
+using LayerSteer.Formats;
+using LayerSteer.Numerics;
+using LayerSteer.Text;
+
+namespace LayerSteer.Models;
+
+/// <summary>
+/// A sentence encoder without layers, sentence-transformers' StaticEmbedding: one vector a token, and
+/// <code>
+/// e = mean of E[token] over the window;  e / ‖e‖,  or 0 for a window without tokens;  E [vocabulary, d]
+/// </code>
+/// </summary>
+internal sealed class StaticNetwork : SentenceNetwork
+{
+    /// <summary>
+    /// The window where no file names one. A static encoder has no positions that could run out, but a vector of a whole
+    /// book says little.
+    /// </summary>
+    private const int DefaultWindow = 512;
+
+    /// <summary>No limit, as a number that artefacts may record.</summary>
+    private const int Unlimited = 1 << 24;
+
+    private const string Trained = "embedding.weight";
+
+    /// <summary>The name that model2vec gives the same matrix.</summary>
+    private const string Distilled = "embeddings";
+
+    private static readonly string[] FilesBesideWeights =
+    [
+        "tokenizer_config.json", "special_tokens_map.json", "tokenizer.json", "vocab.json", "merges.txt", "vocab.txt",
+    ];
+
+    private readonly NativeBuffer _vectors;
+    private readonly int _vocabulary;
+
+    private StaticNetwork(WeightStore store, NativeBuffer vectors, int vocabulary, int d)
+        : base(store)
+    {
+        _vectors = vectors;
+        _vocabulary = vocabulary;
+        DEmbedding = d;
+    }
+
+    public override int DEmbedding { get; }
+
+    /// <summary>Loads the module in a folder of an encoder.</summary>
+    /// <param name="directory">The encoder's folder.</param>
+    /// <param name="path">The module's folder within it, empty for the same.</param>
+    /// <param name="options">How to load it.</param>
+    public static SentenceParts Load(string directory, string path, LoadOptions options)
+    {
+        string folder = Path.Combine(directory, path);
+        TextTokenizer tokenizer = TextTokenizer.Load(folder);
+        int maxLength = SentenceConfig.MaxLength(directory);
+        using Checkpoint checkpoint = Checkpoint.Open(folder);
+        string name = checkpoint.Has(Trained) || !checkpoint.Has(Distilled) ? Trained : Distilled;
+        IReadOnlyList<long> shape = checkpoint.ShapeOf(name);
+        if (shape.Count != 2 || shape[0] != tokenizer.VocabularySize || shape[1] is < 1 or > Unlimited)
+        {
+            throw new InvalidDataException(
+                $"'{folder}': {name} is {Display.Shape([.. shape])}, expected [{tokenizer.VocabularySize}, d], "
+                + "a row for each id of the tokenizer");
+        }
+
+        int d = (int)shape[1];
+        ElementReader read = checkpoint.Matrix(name, [.. shape]);
+        string[] files =
+        [
+            .. FilesBesideWeights.Concat(checkpoint.Files).Select(file => Path.Combine(path, file))
+                .Concat([SentenceModules.FileName, SentenceConfig.FileName])
+                .Where(file => File.Exists(Path.Combine(directory, file))),
+        ];
+        var cache = new WeightCache(options, "sentence-encoder", checkpoint.Stamps);
+        var digest = new Lazy<string>(() => FileDigest.OfFiles(directory, files, cache.Folder));
+        WeightStore? store = cache.Open(WeightType.F32, digest);
+        try
+        {
+            NativeBuffer vectors = store.Take(name, checked(shape[0] * d), rows =>
+            {
+                for (long token = 0; token < shape[0]; token++)
+                {
+                    read(token * d, rows.Span(token * d, d));
+                }
+            });
+            cache.Save(store);
+            var parts = new SentenceParts
+            {
+                Network = new StaticNetwork(store, vectors, tokenizer.VocabularySize, d),
+                Tokenizer = tokenizer,
+                MaxLength = maxLength > 0 ? maxLength : DefaultWindow,
+                TokenizerMaxLength = tokenizer.ModelMaxLength ?? Unlimited,
+                GeneratorMaxLength = Unlimited,
+                Before = [],
+                After = [],
+                Digest = digest,
+            };
+            store = null;
+            return parts;
+        }
+        finally
+        {
+            store?.Dispose();
+        }
+    }
+
+    public override float[][] Embed(
+        IReadOnlyList<int[]> windows, WorkerPool pool, CancellationToken cancellation)
+    {
+        var embeddings = new float[windows.Count][];
+        for (int i = 0; i < embeddings.Length; i++)
+        {
+            cancellation.ThrowIfCancellationRequested();
+            double[] sum = new double[DEmbedding];
+            foreach (int token in windows[i])
+            {
+                ArgumentOutOfRangeException.ThrowIfNegative(token, nameof(windows));
+                ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual(token, _vocabulary, nameof(windows));
+                ReadOnlySpan<float> vector = _vectors.Span((long)token * DEmbedding, DEmbedding);
+                for (int j = 0; j < vector.Length; j++)
+                {
+                    sum[j] += vector[j];
+                }
+            }
+
+            embeddings[i] = UnitMean(sum, windows[i].Length);
+        }
+
+        return embeddings;
+    }
+}

@@ -1,0 +1,93 @@
+using LayerSteer.Numerics;
+
+namespace LayerSteer.Training;
+
+/// <summary>How a sentence encoder is trained.</summary>
+public sealed record ContrastiveOptions
+{
+    /// <summary>The length of a vector, a multiple of 16.</summary>
+    public int Dimension { get; init; } = 192;
+
+    /// <summary>Optimiser steps.</summary>
+    public int Steps { get; init; } = 3000;
+
+    /// <summary>Pairs a step, a multiple of 16: each pair has the others of its step as negatives.</summary>
+    public int Batch { get; init; } = 512;
+
+    /// <summary>The largest learning rate, reached after the warm-up; from there it falls to 0 along a line.</summary>
+    public double LearningRate { get; init; } = 0.01;
+
+    /// <summary>The share of the steps in which the learning rate rises from 0, 0 to 1.</summary>
+    public double WarmUp { get; init; } = 0.05;
+
+    /// <summary>What cosines are divided by, at least 0.025: the lower, the more only the nearest negatives count.</summary>
+    public double Temperature { get; init; } = 0.05;
+
+    /// <summary>The chance of each token of a passage to be left out, from 0 up to, not including, 1.</summary>
+    public double TokenDropout { get; init; }
+
+    /// <summary>Fewest tokens of a passage.</summary>
+    public int MinTokens { get; init; } = 12;
+
+    /// <summary>Most tokens of a passage; the logarithm of its length is uniform.</summary>
+    public int MaxTokens { get; init; } = 128;
+
+    /// <summary>Most tokens between the two passages of a pair.</summary>
+    public int MaxGap { get; init; } = 64;
+
+    /// <summary>
+    /// A source without a weight of its own is drawn in proportion to its tokens to this power: 1 as large as it is, 0
+    /// all alike.
+    /// </summary>
+    public double Balance { get; init; } = 0.5;
+
+    /// <summary>
+    /// How much the first vectors of frequent tokens are shortened: by a / (a + share of the token) as in SIF (Arora et
+    /// al. 2017); 0 leaves all alike.
+    /// </summary>
+    public double FrequencySmoothing { get; init; }
+
+    /// <summary>The root mean square of the first vectors' elements.</summary>
+    public double InitialScale { get; init; } = 0.02;
+
+    /// <summary>Weight decay, decoupled.</summary>
+    public double WeightDecay { get; init; }
+
+    /// <summary>
+    /// Whether the mean vector, weighted by how often tokens come, is taken from all vectors in the end.
+    /// </summary>
+    public bool RemovesMean { get; init; }
+
+    /// <summary>Where the random numbers begin.</summary>
+    public ulong Seed { get; init; }
+
+    /// <exception cref="ArgumentException">A value is out of its range; the message names it.</exception>
+    internal void Check()
+    {
+        Require(Dimension is > 0 and <= 4096 && Dimension % Lanes.Count == 0, "dimension", Dimension,
+            "a multiple of 16 from 16 to 4096");
+        Require(Steps > 0, "steps", Steps, "at least 1");
+        Require(Batch is > 0 and <= 16384 && Batch % Lanes.Count == 0, "batch", Batch,
+            "a multiple of 16 from 16 to 16384");
+        Require(LearningRate > 0 && double.IsFinite(LearningRate), "learning rate", LearningRate, "above 0");
+        Require(WarmUp is >= 0 and <= 1, "warm-up", WarmUp, "0 to 1");
+        Require(Temperature is >= ContrastKernel.LeastTemperature and <= 100, "temperature", Temperature,
+            "0.025 to 100");
+        Require(TokenDropout is >= 0 and < 1, "token dropout", TokenDropout, "0 to 1, less than 1");
+        Require(MinTokens > 0, "fewest tokens", MinTokens, "at least 1");
+        Require(MaxTokens >= MinTokens, "most tokens", MaxTokens, $"at least {MinTokens}, the fewest");
+        Require(MaxGap >= 0, "gap", MaxGap, "at least 0");
+        Require(double.IsFinite(Balance), "balance", Balance, "a number");
+        Require(FrequencySmoothing >= 0, "frequency smoothing", FrequencySmoothing, "at least 0");
+        Require(InitialScale > 0 && double.IsFinite(InitialScale), "initial scale", InitialScale, "above 0");
+        Require(WeightDecay >= 0 && double.IsFinite(WeightDecay), "weight decay", WeightDecay, "at least 0");
+    }
+
+    private static void Require<T>(bool holds, string name, T value, string expected)
+    {
+        if (!holds)
+        {
+            throw new ArgumentException(FormattableString.Invariant($"the {name} is {value}, expected {expected}"));
+        }
+    }
+}
