@@ -21,7 +21,8 @@ internal sealed class StaticNetwork : SentenceNetwork
     /// <summary>No limit, as a number that artefacts may record.</summary>
     private const int Unlimited = 1 << 24;
 
-    private const string Trained = "embedding.weight";
+    /// <summary>The name of the matrix.</summary>
+    public const string Trained = "embedding.weight";
 
     /// <summary>The name that model2vec gives the same matrix.</summary>
     private const string Distilled = "embeddings";

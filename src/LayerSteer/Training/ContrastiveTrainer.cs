@@ -210,11 +210,12 @@ public sealed class ContrastiveTrainer : IDisposable
                 $"'{path}': step is {Display.Name(Value("step"))}, expected a number up to {_options.Steps}");
         }
 
-        double[] smoothed = [.. new[] { "loss", "accuracy" }.Select(key =>
+        double Smoothed(string key) =>
             double.TryParse(Value(key), NumberStyles.Float, CultureInfo.InvariantCulture, out double number)
                 ? number
                 : throw new InvalidDataException(
-                    $"'{path}': {key} is {Display.Name(Value(key))}, expected a number"))];
+                    $"'{path}': {key} is {Display.Name(Value(key))}, expected a number");
+        (double loss, double accuracy) = (Smoothed("loss"), Smoothed("accuracy"));
         foreach ((string name, NativeBuffer values) in Tensors.Zip(States))
         {
             StoredTensor tensor = file[name];
@@ -222,7 +223,7 @@ public sealed class ContrastiveTrainer : IDisposable
             FiniteReader.Of(tensor)(0, values.Span(0, _length));
         }
 
-        (_loss, _accuracy, Step) = (smoothed[0], smoothed[1], step);
+        (_loss, _accuracy, Step) = (loss, accuracy, step);
     }
 
     /// <inheritdoc/>

@@ -79,7 +79,8 @@ public sealed class PassageCorpus
                 }
 
                 documents.AddRange(tokens);
-                progress?.Report(count += texts.Length);
+                count += texts.Length;
+                progress?.Report(count);
             }
 
             read.Add(new Source(source.Name, documents, documents.Sum(d => (long)d.Length), source.Weight));
