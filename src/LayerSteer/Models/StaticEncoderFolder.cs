@@ -1,5 +1,6 @@
 using LayerSteer.Formats;
 using LayerSteer.Numerics;
+using LayerSteer.Text;
 
 namespace LayerSteer.Models;
 
@@ -10,9 +11,6 @@ namespace LayerSteer.Models;
 public static class StaticEncoderFolder
 {
     private const string Module = "0_StaticEmbedding";
-
-    private static readonly string[] TokenizerFiles =
-        ["tokenizer.json", "vocab.json", "merges.txt", "vocab.txt", "tokenizer_config.json", "special_tokens_map.json"];
 
     /// <summary>
     /// Writes an encoder. modules.json comes last: a folder without it is not taken for a static encoder.
@@ -43,24 +41,7 @@ public static class StaticEncoderFolder
         string modules = Path.Combine(directory, SentenceModules.FileName);
         Directory.CreateDirectory(Path.Combine(directory, "1_Normalize")); // empty, as sentence-transformers leaves it
         File.Delete(modules);
-        foreach (string name in TokenizerFiles)
-        {
-            string source = Path.Combine(tokenizer, name);
-            string target = Path.Combine(module, name);
-            if (File.Exists(source))
-            {
-                AtomicFile.Write(target, stream =>
-                {
-                    using FileStream file = File.OpenRead(source);
-                    file.CopyTo(stream);
-                });
-            }
-            else
-            {
-                File.Delete(target);
-            }
-        }
-
+        TokenizerFiles.Copy(tokenizer, module);
         WriteVectors(Path.Combine(module, "model.safetensors"), vectors, d, type);
         AtomicFile.WriteAllText(
             Path.Combine(directory, "config_sentence_transformers.json"),
@@ -106,7 +87,7 @@ public static class StaticEncoderFolder
             ushort[] rounded = new ushort[vectors.Length];
             for (int i = 0; i < rounded.Length; i++)
             {
-                rounded[i] = WeightMatrix.Nearest(vectors[i]);
+                rounded[i] = BFloat16.Nearest(vectors[i]);
             }
 
             writer.Add<ushort>(StaticNetwork.Trained, shape, rounded);

@@ -36,8 +36,8 @@ public sealed record ContrastiveOptions
     public int MaxGap { get; init; } = 64;
 
     /// <summary>
-    /// A source without a weight of its own is drawn in proportion to its tokens to this power: 1 as large as it is, 0
-    /// all alike.
+    /// A source is drawn from in proportion to its weight times its tokens to this power: 1 as large as it is, 0 all
+    /// alike.
     /// </summary>
     public double Balance { get; init; } = 0.5;
 
@@ -62,7 +62,7 @@ public sealed record ContrastiveOptions
     public ulong Seed { get; init; }
 
     /// <exception cref="ArgumentException">A value is out of its range; the message names it.</exception>
-    internal void Check()
+    internal void Validate()
     {
         Require(Dimension is > 0 and <= 4096 && Dimension % Lanes.Count == 0, "dimension", Dimension,
             "a multiple of 16 from 16 to 4096");

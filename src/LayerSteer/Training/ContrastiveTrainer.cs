@@ -1,9 +1,8 @@
 using System.Diagnostics;
 using System.Globalization;
-using System.Security.Cryptography;
-using System.Text;
 using LayerSteer.Formats;
 using LayerSteer.Numerics;
+using LayerSteer.Text;
 
 namespace LayerSteer.Training;
 
@@ -14,7 +13,7 @@ namespace LayerSteer.Training;
 /// <param name="Accuracy">The share of passages nearest to their own neighbour in their batch, smoothed likewise.</param>
 /// <param name="PairsPerSecond">Since this run began.</param>
 /// <param name="Left">The time that is left at that pace.</param>
-public sealed record ContrastiveProgress(
+public readonly record struct ContrastiveProgress(
     int Step, int Steps, double Loss, double Accuracy, double PairsPerSecond, TimeSpan Left);
 
 /// <summary>
@@ -25,16 +24,18 @@ public sealed record ContrastiveProgress(
 /// </summary>
 public sealed class ContrastiveTrainer : IDisposable
 {
-    private const string Format = "layersteer contrastive training";
-    private const string Version = "1";
+    /// <summary>The file of a run that is under way.</summary>
+    public const string CheckpointName = "training.safetensors";
+
     private const double Smoothing = 0.98;
-    private const int StepsOfCheckpoint = 500;
 
     private static readonly string[] Tensors = ["vectors", "means", "squares"];
 
-    private readonly PassageCorpus _corpus;
+    private readonly IReadOnlyList<TokenSource> _sources;
     private readonly ContrastiveOptions _options;
     private readonly WorkerPool _pool;
+    private readonly string _run;
+    private readonly int _vocabulary;
     private readonly PairSampler _sampler;
     private readonly PassagePairs _batch = new();
     private readonly ContrastiveGradient _gradient;
@@ -46,28 +47,35 @@ public sealed class ContrastiveTrainer : IDisposable
     private double _loss;
     private double _accuracy;
 
-    /// <summary>A trainer at step 0.</summary>
-    /// <param name="corpus">The documents.</param>
+    /// <summary>Makes a run ready, at step 0.</summary>
+    /// <param name="tokenizer">Of the encoder.</param>
+    /// <param name="sources">The texts, as <see cref="TrainingTexts"/> encodes them with that tokenizer.</param>
     /// <param name="options">How to train.</param>
-    /// <param name="pool">The threads; the process's pool if null.</param>
+    /// <param name="pool">The threads.</param>
     /// <exception cref="ArgumentException">An option is out of range.</exception>
-    /// <exception cref="InvalidDataException">No document is long enough for a pair.</exception>
-    public ContrastiveTrainer(PassageCorpus corpus, ContrastiveOptions options, WorkerPool? pool = null)
+    /// <exception cref="InvalidDataException">
+    /// No document is long enough for a pair, or the tokenizer names no token that ends a text.
+    /// </exception>
+    public ContrastiveTrainer(
+        TextTokenizer tokenizer, IReadOnlyList<TokenSource> sources, ContrastiveOptions options, WorkerPool pool)
     {
-        ArgumentNullException.ThrowIfNull(corpus);
+        ArgumentNullException.ThrowIfNull(tokenizer);
+        ArgumentNullException.ThrowIfNull(sources);
         ArgumentNullException.ThrowIfNull(options);
-        options.Check();
-        _corpus = corpus;
+        ArgumentNullException.ThrowIfNull(pool);
+        options.Validate();
+        _sources = sources;
         _options = options;
-        _pool = pool ?? WorkerPool.Shared;
-        _sampler = new PairSampler(corpus, options);
-        _length = checked(corpus.Vocabulary * options.Dimension);
+        _pool = pool;
+        _run = $"{options}, tokenizer {tokenizer.Digest}, {TrainingTexts.Describe(sources)}";
+        _vocabulary = tokenizer.VocabularySize;
+        _sampler = new PairSampler(sources, TrainingTexts.EndOf(tokenizer), options);
+        _length = checked(_vocabulary * options.Dimension);
         _gradient = new ContrastiveGradient(_pool, options.Batch, options.Dimension, (float)options.Temperature);
         _vectors = new NativeBuffer(_length);
         _gradients = new NativeBuffer(_length);
         _means = new NativeBuffer(_length);
         _squares = new NativeBuffer(_length);
-        Identity = IdentityOf(corpus, options);
         Initialise();
     }
 
@@ -79,9 +87,6 @@ public sealed class ContrastiveTrainer : IDisposable
 
     /// <summary>The share of passages nearest to their own neighbour, smoothed likewise.</summary>
     public double Accuracy => Step == 0 ? 0 : _accuracy / (1 - Math.Pow(Smoothing, Step));
-
-    /// <summary>A digest of all that decides the vectors: tokenizer, documents, weights of sources, options.</summary>
-    public string Identity { get; }
 
     /// <summary>The vectors as they are now, [vocabulary, dimension], row-major; a copy.</summary>
     /// <remarks>
@@ -98,12 +103,12 @@ public sealed class ContrastiveTrainer : IDisposable
 
         int d = _options.Dimension;
         double[] mean = new double[d];
-        long[] counts = _corpus.Counts();
-        for (int token = 0; token < counts.Length; token++)
+        double[] shares = Shares();
+        for (int token = 0; token < shares.Length; token++)
         {
             for (int i = 0; i < d; i++)
             {
-                mean[i] += counts[token] / (double)_corpus.TokenCount * vectors[(token * d) + i];
+                mean[i] += shares[token] * vectors[(token * d) + i];
             }
         }
 
@@ -115,115 +120,90 @@ public sealed class ContrastiveTrainer : IDisposable
         return vectors;
     }
 
-    /// <summary>Runs the steps that are left.</summary>
-    /// <param name="checkpoint">
-    /// A file that is written every 500 steps, at the end and when the run is cancelled, and from which
-    /// <see cref="Resume"/> goes on; null for none.
-    /// </param>
-    /// <param name="progress">Told after each step; null for nobody.</param>
-    /// <param name="cancellation">Checked before each step.</param>
-    /// <exception cref="ArgumentException">The loss is no longer finite: the learning rate is too high.</exception>
-    /// <exception cref="IOException">The checkpoint cannot be written; the one before is as it was.</exception>
-    /// <exception cref="OperationCanceledException">It was cancelled.</exception>
+    /// <summary>Runs all steps that are left.</summary>
+    /// <param name="folder">Where the checkpoint is kept; it must exist. Null keeps nothing.</param>
+    /// <param name="checkpointEvery">The time from one checkpoint to the next; null for one in the end alone.</param>
+    /// <param name="progress">Told after each step; may be null.</param>
+    /// <param name="cancellation">Checked before each step; the run is saved before it ends.</param>
+    /// <exception cref="InvalidDataException">The loss is no longer finite; nothing is saved then.</exception>
+    /// <exception cref="IOException">A checkpoint cannot be written; the one before is as it was.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled; it can be resumed.</exception>
     public void Run(
-        string? checkpoint = null,
-        IProgress<ContrastiveProgress>? progress = null,
+        string? folder,
+        TimeSpan? checkpointEvery = null,
+        Action<ContrastiveProgress>? progress = null,
         CancellationToken cancellation = default)
     {
         long began = Stopwatch.GetTimestamp();
+        long saved = began;
         int first = Step;
         while (Step < _options.Steps)
         {
-            if (cancellation.IsCancellationRequested)
-            {
-                Keep(checkpoint);
-                throw new OperationCanceledException(cancellation);
-            }
-
-            Advance();
+            RunStep();
             double seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
-            progress?.Report(new ContrastiveProgress(
+            progress?.Invoke(new ContrastiveProgress(
                 Step,
                 _options.Steps,
                 Loss,
                 Accuracy,
                 (double)(Step - first) * _options.Batch / seconds,
                 TimeSpan.FromSeconds(seconds / (Step - first) * (_options.Steps - Step))));
-            if (Step % StepsOfCheckpoint == 0 || Step == _options.Steps)
+            bool due = checkpointEvery is { } time && Stopwatch.GetElapsedTime(saved) >= time;
+            if (folder is not null && (due || cancellation.IsCancellationRequested || Step == _options.Steps))
             {
-                Keep(checkpoint);
+                Save(folder);
+                saved = Stopwatch.GetTimestamp();
             }
+
+            cancellation.ThrowIfCancellationRequested();
         }
     }
 
-    /// <summary>Writes all that a later run needs to go on as if it had not been interrupted.</summary>
-    /// <param name="path">The file; an existing one is replaced when the new one is whole.</param>
-    /// <exception cref="IOException">The file cannot be written.</exception>
-    public void Save(string path)
+    /// <summary>Goes on from the checkpoint of the same run, if the folder has one.</summary>
+    /// <param name="folder">The folder.</param>
+    /// <returns>Whether there was one.</returns>
+    /// <exception cref="InvalidDataException">It is damaged, or of another run.</exception>
+    public bool TryResume(string folder)
     {
-        var metadata = new Dictionary<string, string>
+        string path = Path.Combine(folder, CheckpointName);
+        if (!File.Exists(path))
         {
-            ["format"] = Format,
-            ["version"] = Version,
-            ["run"] = Identity,
-            ["step"] = Step.ToString(CultureInfo.InvariantCulture),
-            ["loss"] = _loss.ToString("R", CultureInfo.InvariantCulture),
-            ["accuracy"] = _accuracy.ToString("R", CultureInfo.InvariantCulture),
-        };
-        using var writer = new SafetensorsWriter(path, metadata);
-        long[] shape = [_corpus.Vocabulary, _options.Dimension];
+            return false;
+        }
+
+        using TensorFile file = TensorFile.Open(path);
+        string run = Value("run");
+        if (run != _run)
+        {
+            throw new InvalidDataException(
+                $"'{path}' is the checkpoint of another run: {DecoderTrainer.FirstDifference(run, _run)}; "
+                + "give another --out, or the settings and texts of that run");
+        }
+
+        double step = Number("step");
+        if (step < 0 || step > _options.Steps || step % 1 != 0)
+        {
+            throw new InvalidDataException(
+                $"'{path}': step is {Display.Name(Value("step"))}, expected 0 to {_options.Steps}");
+        }
+
         foreach ((string name, NativeBuffer values) in Tensors.Zip(States))
         {
-            writer.Add<float>(name, shape, values.Span(0, _length));
+            StoredTensor tensor = file[name];
+            tensor.ExpectShape(_vocabulary, _options.Dimension);
+            FiniteReader.Of(tensor)(0, values.Span(0, _length));
         }
 
-        writer.Complete();
-    }
+        (_loss, _accuracy, Step) = (Number("loss"), Number("accuracy"), (int)step);
+        return true;
 
-    /// <summary>Goes on where a checkpoint of the same run was written.</summary>
-    /// <param name="path">The file.</param>
-    /// <exception cref="InvalidDataException">
-    /// The file is damaged, no checkpoint, or one of another run: with another tokenizer, corpus or option.
-    /// </exception>
-    public void Resume(string path)
-    {
-        using TensorFile file = TensorFile.Open(path);
         string Value(string key) => file.Values.GetValueOrDefault(key) as string ?? "nothing";
-        if (Value("format") != Format || Value("version") != Version)
-        {
-            throw new InvalidDataException(
-                $"'{path}': format is {Display.Name(Value("format"))}, version {Display.Name(Value("version"))}; "
-                + $"expected {Format}, version {Version}");
-        }
 
-        if (Value("run") != Identity)
-        {
-            throw new InvalidDataException(
-                $"'{path}': is of another run, with another tokenizer, corpus or option; "
-                + "give what that run was given, or another folder");
-        }
-
-        if (!int.TryParse(Value("step"), NumberStyles.None, CultureInfo.InvariantCulture, out int step)
-            || step > _options.Steps)
-        {
-            throw new InvalidDataException(
-                $"'{path}': step is {Display.Name(Value("step"))}, expected a number up to {_options.Steps}");
-        }
-
-        double Smoothed(string key) =>
+        double Number(string key) =>
             double.TryParse(Value(key), NumberStyles.Float, CultureInfo.InvariantCulture, out double number)
                 ? number
                 : throw new InvalidDataException(
                     $"'{path}': {key} is {Display.Name(Value(key))}, expected a number");
-        (double loss, double accuracy) = (Smoothed("loss"), Smoothed("accuracy"));
-        foreach ((string name, NativeBuffer values) in Tensors.Zip(States))
-        {
-            StoredTensor tensor = file[name];
-            tensor.ExpectShape(_corpus.Vocabulary, _options.Dimension);
-            FiniteReader.Of(tensor)(0, values.Span(0, _length));
-        }
-
-        (_loss, _accuracy, Step) = (loss, accuracy, step);
     }
 
     /// <inheritdoc/>
@@ -239,37 +219,30 @@ public sealed class ContrastiveTrainer : IDisposable
 
     private NativeBuffer[] States => [_vectors, _means, _squares];
 
-    private static string IdentityOf(PassageCorpus corpus, ContrastiveOptions options)
+    /// <summary>How often each id comes, as a share of all tokens, [vocabulary].</summary>
+    private double[] Shares()
     {
-        var text = new StringBuilder();
-        text.Append(CultureInfo.InvariantCulture, $"{Format} {Version}\n{corpus.TokenizerDigest}\n{corpus.Digest}\n");
-        foreach (PassageCorpus.Source source in corpus.Sources)
+        double[] shares = new double[_vocabulary];
+        foreach (int token in _sources.SelectMany(source => source.Tokens))
         {
-            text.Append(CultureInfo.InvariantCulture, $"{source.Documents.Count} {source.Weight:R}\n");
+            shares[token]++;
         }
 
-        text.Append(CultureInfo.InvariantCulture, $"{options.Dimension} {options.Steps} {options.Batch} ");
-        text.Append(CultureInfo.InvariantCulture, $"{options.LearningRate:R} {options.WarmUp:R} ");
-        text.Append(CultureInfo.InvariantCulture, $"{options.Temperature:R} {options.TokenDropout:R} ");
-        text.Append(CultureInfo.InvariantCulture, $"{options.MinTokens} {options.MaxTokens} {options.MaxGap} ");
-        text.Append(CultureInfo.InvariantCulture, $"{options.Balance:R} {options.FrequencySmoothing:R} ");
-        text.Append(CultureInfo.InvariantCulture, $"{options.InitialScale:R} {options.WeightDecay:R} ");
-        text.Append(CultureInfo.InvariantCulture, $"{options.RemovesMean} {options.Seed}");
-        return Convert.ToHexStringLower(SHA256.HashData(Encoding.UTF8.GetBytes(text.ToString())));
+        double all = shares.Sum();
+        return [.. shares.Select(count => count / all)];
     }
 
     /// <summary>Uniform numbers of the scale asked for, shorter for frequent tokens.</summary>
     private void Initialise()
     {
         var random = new SplitMix64(new SplitMix64(~_options.Seed).Next());
-        long[] counts = _options.FrequencySmoothing > 0 ? _corpus.Counts() : [];
+        double smoothing = _options.FrequencySmoothing;
+        double[] shares = smoothing > 0 ? Shares() : [];
         Span<float> vectors = _vectors.Span(0, _length);
-        for (int token = 0; token < _corpus.Vocabulary; token++)
+        for (int token = 0; token < _vocabulary; token++)
         {
-            double share = counts.Length == 0 ? 0 : counts[token] / (double)_corpus.TokenCount;
-            double scale = counts.Length == 0
-                ? _options.InitialScale
-                : _options.InitialScale * _options.FrequencySmoothing / (_options.FrequencySmoothing + share);
+            double scale = _options.InitialScale
+                * (smoothing > 0 ? smoothing / (smoothing + shares[token]) : 1);
             foreach (ref float value in vectors.Slice(token * _options.Dimension, _options.Dimension))
             {
                 value = (float)(scale * Math.Sqrt(3) * ((2 * random.NextDouble()) - 1));
@@ -277,7 +250,7 @@ public sealed class ContrastiveTrainer : IDisposable
         }
     }
 
-    private void Advance()
+    private void RunStep()
     {
         _sampler.Draw(Step, _batch);
         Span<float> vectors = _vectors.Span(0, _length);
@@ -286,9 +259,9 @@ public sealed class ContrastiveTrainer : IDisposable
         ContrastiveLoss result = _gradient.Run(_batch, vectors, gradients);
         if (!double.IsFinite(result.Loss))
         {
-            throw new ArgumentException(string.Create(
-                CultureInfo.InvariantCulture,
-                $"the loss is {result.Loss} at step {Step + 1}: the learning rate {_options.LearningRate} is too high"));
+            throw new InvalidDataException(
+                $"the loss is not finite at step {Step + 1}: try a smaller learning rate; "
+                + "the last checkpoint is from before");
         }
 
         AdamKernel.Run(
@@ -311,11 +284,21 @@ public sealed class ContrastiveTrainer : IDisposable
         return (float)(_options.LearningRate * Math.Min(1, Math.Min(rise, fall)));
     }
 
-    private void Keep(string? checkpoint)
+    private void Save(string folder)
     {
-        if (checkpoint is not null)
+        var metadata = new Dictionary<string, string>
         {
-            Save(checkpoint);
+            ["run"] = _run,
+            ["step"] = Step.ToString(CultureInfo.InvariantCulture),
+            ["loss"] = _loss.ToString("R", CultureInfo.InvariantCulture),
+            ["accuracy"] = _accuracy.ToString("R", CultureInfo.InvariantCulture),
+        };
+        using var writer = new SafetensorsWriter(Path.Combine(folder, CheckpointName), metadata);
+        foreach ((string name, NativeBuffer values) in Tensors.Zip(States))
+        {
+            writer.Add<float>(name, [_vocabulary, _options.Dimension], values.Span(0, _length));
         }
+
+        writer.Complete();
     }
 }

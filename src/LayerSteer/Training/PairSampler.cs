@@ -13,36 +13,39 @@ internal sealed class PairSampler
     private const int Tries = 32;
 
     private readonly ContrastiveOptions _options;
-    private readonly List<int[]>[] _documents;
+    private readonly List<ArraySegment<int>>[] _documents;
     private readonly long[][] _ends;
     private readonly double[] _sourceEnds;
     private readonly ulong _seed;
-    private readonly HashSet<int[]> _drawn = [];
+    private readonly HashSet<ArraySegment<int>> _drawn = [];
 
-    /// <exception cref="InvalidDataException">No document is long enough for a pair.</exception>
-    public PairSampler(PassageCorpus corpus, ContrastiveOptions options)
+    /// <summary>Finds the documents that are long enough for a pair.</summary>
+    /// <param name="sources">The texts.</param>
+    /// <param name="end">The token after each document.</param>
+    /// <param name="options">How to draw.</param>
+    /// <exception cref="InvalidDataException">No document is long enough.</exception>
+    public PairSampler(IReadOnlyList<TokenSource> sources, int end, ContrastiveOptions options)
     {
         _options = options;
         _seed = new SplitMix64(options.Seed).Next();
-        int least = 2 * options.MinTokens;
-        var sources = corpus.Sources
-            .Select(source => (source.Weight, Documents: source.Documents.Where(d => d.Length >= least).ToList()))
-            .Where(source => source.Documents.Count > 0 && source.Weight != 0)
+        var usable = sources
+            .Select(source => (source.Weight, Documents: Documents(source.Tokens, end, 2 * options.MinTokens)))
+            .Where(source => source.Documents.Count > 0 && source.Weight > 0)
             .ToList();
-        if (sources.Count == 0)
+        if (usable.Count == 0)
         {
             throw new InvalidDataException(
-                $"none of the {corpus.DocumentCount} documents has {least} tokens, which a pair of passages of "
-                + $"{options.MinTokens} takes; give longer documents or a smaller least number of tokens");
+                $"no document of the corpus has {2 * options.MinTokens} tokens, which a pair of passages of "
+                + $"{options.MinTokens} takes; give longer documents or shorter passages");
         }
 
-        _documents = [.. sources.Select(source => source.Documents)];
-        _ends = [.. _documents.Select(Ends)];
-        _sourceEnds = new double[sources.Count];
-        double end = 0;
+        _documents = [.. usable.Select(source => source.Documents)];
+        _ends = [.. _documents.Select(documents => Ends(documents))];
+        _sourceEnds = new double[usable.Count];
+        double sum = 0;
         for (int i = 0; i < _sourceEnds.Length; i++)
         {
-            _sourceEnds[i] = end += sources[i].Weight ?? Math.Pow(_ends[i][^1], options.Balance);
+            _sourceEnds[i] = sum += usable[i].Weight * Math.Pow(_ends[i][^1], options.Balance);
         }
     }
 
@@ -55,7 +58,7 @@ internal sealed class PairSampler
         var pairs = new (ArraySegment<int> A, ArraySegment<int> B)[_options.Batch];
         foreach (ref (ArraySegment<int> A, ArraySegment<int> B) pair in pairs.AsSpan())
         {
-            int[] document = Document(ref random);
+            ArraySegment<int> document = Document(ref random);
             for (int i = 0; i < Tries && !_drawn.Add(document); i++)
             {
                 document = Document(ref random);
@@ -75,19 +78,37 @@ internal sealed class PairSampler
         }
     }
 
-    private static long[] Ends(List<int[]> documents)
+    private static List<ArraySegment<int>> Documents(int[] tokens, int end, int least)
+    {
+        var documents = new List<ArraySegment<int>>();
+        for (int start = 0; start < tokens.Length;)
+        {
+            int found = Array.IndexOf(tokens, end, start);
+            int stop = found < 0 ? tokens.Length : found;
+            if (stop - start >= least)
+            {
+                documents.Add(new ArraySegment<int>(tokens, start, stop - start));
+            }
+
+            start = stop + 1;
+        }
+
+        return documents;
+    }
+
+    private static long[] Ends(List<ArraySegment<int>> documents)
     {
         long[] ends = new long[documents.Count];
         long end = 0;
         for (int i = 0; i < ends.Length; i++)
         {
-            ends[i] = end += documents[i].Length;
+            ends[i] = end += documents[i].Count;
         }
 
         return ends;
     }
 
-    private int[] Document(ref SplitMix64 random)
+    private ArraySegment<int> Document(ref SplitMix64 random)
     {
         int source = After(_sourceEnds, random.NextDouble() * _sourceEnds[^1]);
         return _documents[source][After(_ends[source], (long)(random.NextDouble() * _ends[source][^1]))];
@@ -107,20 +128,20 @@ internal sealed class PairSampler
         return low;
     }
 
-    private (ArraySegment<int> A, ArraySegment<int> B) Pair(int[] document, ref SplitMix64 random)
+    private (ArraySegment<int> A, ArraySegment<int> B) Pair(ArraySegment<int> document, ref SplitMix64 random)
     {
         int a = Length(ref random);
         int b = Length(ref random);
         int gap = random.NextInt(_options.MaxGap + 1);
-        if (a + b > document.Length)
+        if (a + b > document.Count)
         {
-            a = Math.Clamp((int)((long)document.Length * a / (a + b)), 1, document.Length - 1);
-            b = document.Length - a;
+            a = Math.Clamp((int)((long)document.Count * a / (a + b)), 1, document.Count - 1);
+            b = document.Count - a;
         }
 
-        gap = Math.Min(gap, document.Length - a - b);
-        int start = random.NextInt(document.Length - a - gap - b + 1);
-        return (new ArraySegment<int>(document, start, a), new ArraySegment<int>(document, start + a + gap, b));
+        gap = Math.Min(gap, document.Count - a - b);
+        int start = random.NextInt(document.Count - a - gap - b + 1);
+        return (document.Slice(start, a), document.Slice(start + a + gap, b));
     }
 
     private int Length(ref SplitMix64 random)
