@@ -74,6 +74,36 @@ public static class StaticEncoderFolder
             """);
     }
 
+    /// <summary>Writes an encoder again, in another type.</summary>
+    /// <param name="source">The folder of a static encoder.</param>
+    /// <param name="directory">The folder to write; not the same.</param>
+    /// <param name="type">F32, or BF16: rounded to the nearest, half the bytes.</param>
+    /// <exception cref="InvalidDataException">The source is no static encoder, or damaged.</exception>
+    /// <exception cref="NotSupportedException">The type is another, or the source has another module.</exception>
+    /// <exception cref="IOException">A file cannot be read or written.</exception>
+    public static void Convert(string source, string directory, WeightType type)
+    {
+        ArgumentNullException.ThrowIfNull(source);
+        ArgumentNullException.ThrowIfNull(directory);
+        if (Path.GetFullPath(source) == Path.GetFullPath(directory))
+        {
+            throw new ArgumentException($"'{directory}' is the folder of the encoder itself; give another");
+        }
+
+        SentenceModules modules = SentenceModules.Read(source);
+        if (!modules.IsStatic)
+        {
+            throw new InvalidDataException(
+                $"'{source}': is no static encoder; expected a {SentenceModules.FileName} that names a StaticEmbedding");
+        }
+
+        string module = Path.Combine(source, modules.Path);
+        using Checkpoint checkpoint = Checkpoint.Open(module);
+        (string name, int vocabulary, int d) =
+            StaticNetwork.Matrix(checkpoint, TextTokenizer.Load(module).VocabularySize);
+        Write(directory, module, checkpoint.Vector(name, vocabulary, d), d, type);
+    }
+
     private static void WriteVectors(string path, ReadOnlySpan<float> vectors, int d, WeightType type)
     {
         using var writer = new SafetensorsWriter(path, new Dictionary<string, string> { ["format"] = "pt" });

@@ -55,17 +55,8 @@ internal sealed class StaticNetwork : SentenceNetwork
         TextTokenizer tokenizer = TextTokenizer.Load(folder);
         int maxLength = SentenceConfig.MaxLength(directory);
         using Checkpoint checkpoint = Checkpoint.Open(folder);
-        string name = checkpoint.Has(Trained) || !checkpoint.Has(Distilled) ? Trained : Distilled;
-        IReadOnlyList<long> shape = checkpoint.ShapeOf(name);
-        if (shape.Count != 2 || shape[0] != tokenizer.VocabularySize || shape[1] is < 1 or > Unlimited)
-        {
-            throw new InvalidDataException(
-                $"'{folder}': {name} is {Display.Shape([.. shape])}, expected [{tokenizer.VocabularySize}, d], "
-                + "a row for each id of the tokenizer");
-        }
-
-        int d = (int)shape[1];
-        ElementReader read = checkpoint.Matrix(name, [.. shape]);
+        (string name, int vocabulary, int d) = Matrix(checkpoint, tokenizer.VocabularySize);
+        ElementReader read = checkpoint.Matrix(name, vocabulary, d);
         string[] files =
         [
             .. FilesBesideWeights.Concat(checkpoint.Files).Select(file => Path.Combine(path, file))
@@ -77,9 +68,9 @@ internal sealed class StaticNetwork : SentenceNetwork
         WeightStore? store = cache.Open(WeightType.F32, digest);
         try
         {
-            NativeBuffer vectors = store.Take(name, checked(shape[0] * d), rows =>
+            NativeBuffer vectors = store.Take(name, (long)vocabulary * d, rows =>
             {
-                for (long token = 0; token < shape[0]; token++)
+                for (long token = 0; token < vocabulary; token++)
                 {
                     read(token * d, rows.Span(token * d, d));
                 }
@@ -87,7 +78,7 @@ internal sealed class StaticNetwork : SentenceNetwork
             cache.Save(store);
             var parts = new SentenceParts
             {
-                Network = new StaticNetwork(store, vectors, tokenizer.VocabularySize, d),
+                Network = new StaticNetwork(store, vectors, vocabulary, d),
                 Tokenizer = tokenizer,
                 MaxLength = maxLength > 0 ? maxLength : DefaultWindow,
                 TokenizerMaxLength = tokenizer.ModelMaxLength ?? Unlimited,
@@ -103,6 +94,21 @@ internal sealed class StaticNetwork : SentenceNetwork
         {
             store?.Dispose();
         }
+    }
+
+    /// <summary>The name and shape of the matrix of a checkpoint.</summary>
+    /// <param name="checkpoint">The module's folder.</param>
+    /// <param name="vocabulary">The ids of its tokenizer.</param>
+    /// <exception cref="InvalidDataException">There is no matrix with a row for each id.</exception>
+    public static (string Name, int Vocabulary, int D) Matrix(Checkpoint checkpoint, int vocabulary)
+    {
+        string name = checkpoint.Has(Trained) || !checkpoint.Has(Distilled) ? Trained : Distilled;
+        IReadOnlyList<long> shape = checkpoint.ShapeOf(name);
+        return shape.Count == 2 && shape[0] == vocabulary && shape[1] is > 0 and <= Unlimited
+            ? (name, vocabulary, (int)shape[1])
+            : throw new InvalidDataException(
+                $"'{checkpoint.Directory}': {name} is {Display.Shape([.. shape])}, expected [{vocabulary}, d], "
+                + "a row for each id of the tokenizer");
     }
 
     public override float[][] Embed(

@@ -61,33 +61,34 @@ public sealed record ContrastiveOptions
     /// <summary>Where the random numbers begin.</summary>
     public ulong Seed { get; init; }
 
-    /// <exception cref="ArgumentException">A value is out of its range; the message names it.</exception>
-    internal void Validate()
+    /// <summary>Refuses what cannot be.</summary>
+    /// <exception cref="ArgumentException">A number is out of range; the message names it.</exception>
+    public void Validate()
     {
-        Require(Dimension is > 0 and <= 4096 && Dimension % Lanes.Count == 0, "dimension", Dimension,
+        Require(Dimension is > 0 and <= 4096 && Dimension % Lanes.Count == 0, nameof(Dimension), Dimension,
             "a multiple of 16 from 16 to 4096");
-        Require(Steps > 0, "steps", Steps, "at least 1");
-        Require(Batch is > 0 and <= 16384 && Batch % Lanes.Count == 0, "batch", Batch,
+        Require(Steps >= 1, nameof(Steps), Steps, "at least 1");
+        Require(Batch is > 0 and <= 16384 && Batch % Lanes.Count == 0, nameof(Batch), Batch,
             "a multiple of 16 from 16 to 16384");
-        Require(LearningRate > 0 && double.IsFinite(LearningRate), "learning rate", LearningRate, "above 0");
-        Require(WarmUp is >= 0 and <= 1, "warm-up", WarmUp, "0 to 1");
-        Require(Temperature is >= ContrastKernel.LeastTemperature and <= 100, "temperature", Temperature,
-            "0.025 to 100");
-        Require(TokenDropout is >= 0 and < 1, "token dropout", TokenDropout, "0 to 1, less than 1");
-        Require(MinTokens > 0, "fewest tokens", MinTokens, "at least 1");
-        Require(MaxTokens >= MinTokens, "most tokens", MaxTokens, $"at least {MinTokens}, the fewest");
-        Require(MaxGap >= 0, "gap", MaxGap, "at least 0");
-        Require(double.IsFinite(Balance), "balance", Balance, "a number");
-        Require(FrequencySmoothing >= 0, "frequency smoothing", FrequencySmoothing, "at least 0");
-        Require(InitialScale > 0 && double.IsFinite(InitialScale), "initial scale", InitialScale, "above 0");
-        Require(WeightDecay >= 0 && double.IsFinite(WeightDecay), "weight decay", WeightDecay, "at least 0");
+        Require(LearningRate > 0 && LearningRate <= 1, nameof(LearningRate), LearningRate, "above 0, at most 1");
+        Require(WarmUp is >= 0 and <= 1, nameof(WarmUp), WarmUp, "from 0 to 1");
+        Require(Temperature is >= ContrastKernel.LeastTemperature and <= 100, nameof(Temperature), Temperature,
+            "from 0.025 to 100");
+        Require(TokenDropout is >= 0 and < 1, nameof(TokenDropout), TokenDropout, "from 0 to below 1");
+        Require(MinTokens >= 1, nameof(MinTokens), MinTokens, "at least 1");
+        Require(MaxTokens >= MinTokens, nameof(MaxTokens), MaxTokens, $"at least MinTokens = {MinTokens}");
+        Require(MaxGap >= 0, nameof(MaxGap), MaxGap, "at least 0");
+        Require(Balance is >= 0 and <= 1, nameof(Balance), Balance, "from 0 to 1");
+        Require(FrequencySmoothing >= 0, nameof(FrequencySmoothing), FrequencySmoothing, "at least 0");
+        Require(InitialScale > 0 && InitialScale <= 1, nameof(InitialScale), InitialScale, "above 0, at most 1");
+        Require(WeightDecay is >= 0 and <= 10, nameof(WeightDecay), WeightDecay, "from 0 to 10");
     }
 
-    private static void Require<T>(bool holds, string name, T value, string expected)
+    private static void Require(bool holds, string name, double value, string expected)
     {
         if (!holds)
         {
-            throw new ArgumentException(FormattableString.Invariant($"the {name} is {value}, expected {expected}"));
+            throw new ArgumentException(FormattableString.Invariant($"{name} is {value}, expected {expected}"));
         }
     }
 }
