@@ -31,7 +31,8 @@ internal sealed record SentenceModules(bool IsStatic, string Path)
         bool isStatic = kinds is "StaticEmbedding" or "StaticEmbedding,Normalize";
         if (!isStatic && kinds is not ("Transformer,Pooling" or "Transformer,Pooling,Normalize"))
         {
-            throw new NotSupportedException($"'{file}': the modules are {kinds.Replace(",", ", ")}; {Supported}");
+            string found = modules.Count == 0 ? "none" : kinds.Replace(",", ", ", StringComparison.Ordinal);
+            throw new NotSupportedException($"'{file}': the modules are {found}; {Supported}");
         }
 
         string path = modules[0].Path is "." ? string.Empty : modules[0].Path;

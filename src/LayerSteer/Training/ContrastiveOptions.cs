@@ -41,22 +41,8 @@ public sealed record ContrastiveOptions
     /// </summary>
     public double Balance { get; init; } = 0.5;
 
-    /// <summary>
-    /// How much the first vectors of frequent tokens are shortened: by a / (a + share of the token) as in SIF (Arora et
-    /// al. 2017); 0 leaves all alike.
-    /// </summary>
-    public double FrequencySmoothing { get; init; }
-
     /// <summary>The root mean square of the first vectors' elements.</summary>
     public double InitialScale { get; init; } = 0.02;
-
-    /// <summary>Weight decay, decoupled.</summary>
-    public double WeightDecay { get; init; }
-
-    /// <summary>
-    /// Whether the mean vector, weighted by how often tokens come, is taken from all vectors in the end.
-    /// </summary>
-    public bool RemovesMean { get; init; }
 
     /// <summary>Where the random numbers begin.</summary>
     public ulong Seed { get; init; }
@@ -79,9 +65,7 @@ public sealed record ContrastiveOptions
         Require(MaxTokens >= MinTokens, nameof(MaxTokens), MaxTokens, $"at least MinTokens = {MinTokens}");
         Require(MaxGap >= 0, nameof(MaxGap), MaxGap, "at least 0");
         Require(Balance is >= 0 and <= 1, nameof(Balance), Balance, "from 0 to 1");
-        Require(FrequencySmoothing >= 0, nameof(FrequencySmoothing), FrequencySmoothing, "at least 0");
         Require(InitialScale > 0 && InitialScale <= 1, nameof(InitialScale), InitialScale, "above 0, at most 1");
-        Require(WeightDecay is >= 0 and <= 10, nameof(WeightDecay), WeightDecay, "from 0 to 10");
     }
 
     private static void Require(bool holds, string name, double value, string expected)

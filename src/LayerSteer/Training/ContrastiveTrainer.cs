@@ -31,7 +31,6 @@ public sealed class ContrastiveTrainer : IDisposable
 
     private static readonly string[] Tensors = ["vectors", "means", "squares"];
 
-    private readonly IReadOnlyList<TokenSource> _sources;
     private readonly ContrastiveOptions _options;
     private readonly WorkerPool _pool;
     private readonly string _run;
@@ -64,7 +63,6 @@ public sealed class ContrastiveTrainer : IDisposable
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(pool);
         options.Validate();
-        _sources = sources;
         _options = options;
         _pool = pool;
         _run = $"{options}, tokenizer {tokenizer.Digest}, {TrainingTexts.Describe(sources)}";
@@ -89,36 +87,7 @@ public sealed class ContrastiveTrainer : IDisposable
     public double Accuracy => Step == 0 ? 0 : _accuracy / (1 - Math.Pow(Smoothing, Step));
 
     /// <summary>The vectors as they are now, [vocabulary, dimension], row-major; a copy.</summary>
-    /// <remarks>
-    /// With <see cref="ContrastiveOptions.RemovesMean"/> without their mean. That is exact: a mean of vectors moves by
-    /// as much as each of them does.
-    /// </remarks>
-    public float[] Vectors()
-    {
-        float[] vectors = _vectors.Span(0, _length).ToArray();
-        if (!_options.RemovesMean)
-        {
-            return vectors;
-        }
-
-        int d = _options.Dimension;
-        double[] mean = new double[d];
-        double[] shares = Shares();
-        for (int token = 0; token < shares.Length; token++)
-        {
-            for (int i = 0; i < d; i++)
-            {
-                mean[i] += shares[token] * vectors[(token * d) + i];
-            }
-        }
-
-        for (int i = 0; i < vectors.Length; i++)
-        {
-            vectors[i] = (float)(vectors[i] - mean[i % d]);
-        }
-
-        return vectors;
-    }
+    public float[] Vectors() => _vectors.Span(0, _length).ToArray();
 
     /// <summary>Runs all steps that are left.</summary>
     /// <param name="folder">Where the checkpoint is kept; it must exist. Null keeps nothing.</param>
@@ -219,34 +188,14 @@ public sealed class ContrastiveTrainer : IDisposable
 
     private NativeBuffer[] States => [_vectors, _means, _squares];
 
-    /// <summary>How often each id comes, as a share of all tokens, [vocabulary].</summary>
-    private double[] Shares()
-    {
-        double[] shares = new double[_vocabulary];
-        foreach (int token in _sources.SelectMany(source => source.Tokens))
-        {
-            shares[token]++;
-        }
-
-        double all = shares.Sum();
-        return [.. shares.Select(count => count / all)];
-    }
-
-    /// <summary>Uniform numbers of the scale asked for, shorter for frequent tokens.</summary>
+    /// <summary>Uniform numbers of the scale asked for.</summary>
     private void Initialise()
     {
         var random = new SplitMix64(new SplitMix64(~_options.Seed).Next());
-        double smoothing = _options.FrequencySmoothing;
-        double[] shares = smoothing > 0 ? Shares() : [];
-        Span<float> vectors = _vectors.Span(0, _length);
-        for (int token = 0; token < _vocabulary; token++)
+        float most = (float)(_options.InitialScale * Math.Sqrt(3));
+        foreach (ref float value in _vectors.Span(0, _length))
         {
-            double scale = _options.InitialScale
-                * (smoothing > 0 ? smoothing / (smoothing + shares[token]) : 1);
-            foreach (ref float value in vectors.Slice(token * _options.Dimension, _options.Dimension))
-            {
-                value = (float)(scale * Math.Sqrt(3) * ((2 * random.NextDouble()) - 1));
-            }
+            value = most * (float)((2 * random.NextDouble()) - 1);
         }
     }
 
@@ -270,7 +219,7 @@ public sealed class ContrastiveTrainer : IDisposable
             gradients,
             _means.Span(0, _length),
             _squares.Span(0, _length),
-            new AdamStep(Rate(), 0.9f, 0.999f, 1e-8f, (float)_options.WeightDecay, 1f, Step + 1));
+            new AdamStep(Rate(), 0.9f, 0.999f, 1e-8f, 0f, 1f, Step + 1));
         _loss = (Smoothing * _loss) + ((1 - Smoothing) * result.Loss);
         _accuracy = (Smoothing * _accuracy) + ((1 - Smoothing) * result.Accuracy);
         Step++;

@@ -47,11 +47,10 @@ public class ContrastiveGradientTests
     {
         const int D = 48;
         float[] expected = Bits.AtEveryWidth("gradient", pool => Run(pool, D));
-        foreach (int threads in new[] { 2, 3, 5 })
-        {
-            using var pool = new WorkerPool(threads);
-            Bits.Same(expected, Run(pool, D), $"gradient with {threads} threads");
-        }
+        using var two = new WorkerPool(2);
+        using var five = new WorkerPool(5);
+        Bits.Same(expected, Run(two, D), "gradient with two threads");
+        Bits.Same(expected, Run(five, D), "gradient with five threads");
     }
 
     [Fact]

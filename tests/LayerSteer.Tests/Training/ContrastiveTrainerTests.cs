@@ -108,26 +108,6 @@ public class ContrastiveTrainerTests
     }
 
     [Fact]
-    public void Without_their_mean_the_vectors_of_the_corpus_sum_to_nothing()
-    {
-        using var folder = new TempFolder();
-        TextTokenizer tokenizer = PlantedTopics.Tokenizer(folder.Path);
-        float[] vectors = Trained(tokenizer, 1, Options with { RemovesMean = true });
-        double[] sum = new double[Options.Dimension];
-        int count = 0;
-        foreach (int token in PlantedTopics.Sources(tokenizer).SelectMany(source => source.Tokens))
-        {
-            count++;
-            for (int i = 0; i < sum.Length; i++)
-            {
-                sum[i] += vectors[(token * sum.Length) + i];
-            }
-        }
-
-        Assert.All(sum, s => Assert.Equal(0, s / count, 1e-6));
-    }
-
-    [Fact]
     public void A_checkpoint_of_another_run_or_a_damaged_one_is_refused()
     {
         using var folder = new TempFolder();
