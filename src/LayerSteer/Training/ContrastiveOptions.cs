@@ -39,7 +39,7 @@ public sealed record ContrastiveOptions
     /// A source is drawn from in proportion to its weight times its tokens to this power: 1 as large as it is, 0 all
     /// alike.
     /// </summary>
-    public double Balance { get; init; } = 0.5;
+    public double Balance { get; init; } = 0.8;
 
     /// <summary>The root mean square of the first vectors' elements.</summary>
     public double InitialScale { get; init; } = 0.02;

@@ -17,7 +17,7 @@ public class EncoderCommandTests
         string[] train = Arguments(folder);
         JsonElement first = (await CliRun.Of([.. train, .. Size, "--out", folder.File("one"), "--json"])).Json;
         Assert.Equal(
-            (32, 12, 400, folder.File("one")),
+            (32, 12, PlantedTopics.Vocabulary, folder.File("one")),
             (first.GetProperty("dimension").GetInt32(), first.GetProperty("steps").GetInt32(),
                 first.GetProperty("vocabulary").GetInt32(), first.GetProperty("out").GetString()));
         Assert.True(first.GetProperty("loss").GetDouble() > 0);
@@ -28,7 +28,9 @@ public class EncoderCommandTests
         File.Copy(checkpoint, Path.Combine(folder.File("two"), "training.safetensors"));
         CliRun again = await CliRun.Done([.. train, .. Size, "--out", folder.File("two"), "--threads", "3"]);
         Assert.Contains("going on from step 12 of 12", again.Notes, StringComparison.Ordinal);
-        Assert.StartsWith($"{folder.File("two")}: 400 vectors of 32, 192 pairs in 12 steps", again.Out,
+        Assert.StartsWith(
+            $"{folder.File("two")}: {PlantedTopics.Vocabulary} vectors of 32, 192 pairs in 12 steps",
+            again.Out,
             StringComparison.Ordinal);
         Assert.Equal(Weights(folder.File("one")), Weights(folder.File("two")));
         CliRun anew = await CliRun.Done([.. train, .. Size, "--out", folder.File("three"), "--threads", "1"]);

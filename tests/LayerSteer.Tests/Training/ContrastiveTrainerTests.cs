@@ -29,7 +29,7 @@ public class ContrastiveTrainerTests
         using var trainer = new ContrastiveTrainer(
             tokenizer, PlantedTopics.Sources(tokenizer), Options with { Steps = 300 }, pool);
         (double within, double across) = Cosines(tokenizer, trainer.Vectors());
-        Assert.True(within - across < 0.1, $"before: {within:F3} within, {across:F3} across");
+        Assert.True(across > 0.3, $"before: {within:F3} within, {across:F3} across");
         trainer.Run(null, cancellation: TestContext.Current.CancellationToken);
         (within, across) = Cosines(tokenizer, trainer.Vectors());
         Assert.True(within > 0.3 && across < 0, $"after: {within:F3} within, {across:F3} across");

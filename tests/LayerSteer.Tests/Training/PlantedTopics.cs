@@ -10,6 +10,9 @@ namespace LayerSteer.Tests.Training;
 /// </summary>
 internal static class PlantedTopics
 {
+    /// <summary>The ids of <see cref="Tokenizer"/>.</summary>
+    public const int Vocabulary = 360;
+
     private static readonly string[] Shared = ["the", "and", "with", "some", "that", "was", "near", "very"];
     private static readonly string[] Kitchen =
         ["flour", "butter", "oven", "sugar", "bread", "knead", "spoon", "yeast", "crust", "honey", "salt", "dough"];
@@ -42,7 +45,7 @@ internal static class PlantedTopics
     /// <summary>A tokenizer for them, saved in a folder.</summary>
     public static TextTokenizer Tokenizer(string folder)
     {
-        BytePairTrainer.Train(Documents(60, 3), new BytePairTrainerOptions { VocabularySize = 400 }).Save(folder);
+        BytePairTrainer.Train(Documents(60, 3), new BytePairTrainerOptions { VocabularySize = Vocabulary }).Save(folder);
         return TextTokenizer.Load(folder);
     }
 
