@@ -18,6 +18,7 @@ internal static class CommandLine
         ("encoder", EncoderCommand.Create),
         ("train", TrainCommand.Create),
         ("finetune", FinetuneCommand.Create),
+        ("measure", MeasureCommand.Create),
         ("timing", TimingCommand.Create),
         ("dataset", DatasetCommand.Create),
         ("cache", CacheCommand.Create),

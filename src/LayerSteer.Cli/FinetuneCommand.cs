@@ -17,8 +17,8 @@ internal static class FinetuneCommand
             ValueOptions.RequiredPath("--out", "Folder of the result; an unfinished run in it goes on.", "-o");
         Option<int?> lora = ValueOptions.Number<int>(
             "--lora", "Rank of a LoRA adapter; 0 trains all weights.", "a whole number from 0", n => n >= 0, 0);
-        Option<double?> alpha =
-            ValueOptions.Number<double>("--lora-alpha", "Scale of the adapter times its rank.", "above 0", n => n > 0, 16);
+        Option<double?> alpha = ValueOptions.Number<double>(
+            "--lora-alpha", "Scale of the adapter times its rank.", "above 0", n => n > 0, 16);
         Option<int?> context = ValueOptions.Number<int>(
             "--context", "Tokens of a window. Default: the model's context, or all the texts where they are shorter.",
             "at least 1",
@@ -51,8 +51,9 @@ internal static class FinetuneCommand
             IReadOnlyList<TokenSource> validation = held.Count == 0
                 ? []
                 : TrainingTexts.Encode(TextCorpus.Open(held), text, null, null, cancellation);
-            IReadOnlyList<TokenSource> sources = TrainingTexts.Encode(
-                TextCorpus.Open(parse.GetRequiredValue(training.Texts)), text, training.Weights(parse), null, cancellation);
+            TextCorpus corpus = TextCorpus.Open(parse.GetRequiredValue(training.Texts));
+            IReadOnlyList<TokenSource> sources =
+                TrainingTexts.Encode(corpus, text, training.Weights(parse), null, cancellation);
             int longest = sources.Max(s => s.Tokens.Length) - 1;
             int length = parse.GetValue(context) ?? Math.Clamp(longest, 1, spec.ContextLength);
             if (length > spec.ContextLength)

@@ -123,6 +123,6 @@ internal static class TrainCommand
             + $"and {last.Seconds:F0} s, loss {last.Loss:F3}{validation} nats a token"));
     }
 
-    private static Option<int?> Size(string name, string description, int fallback) =>
-        ValueOptions.Number<int>(name, description, "a whole number from 1 to 65536", n => n is >= 1 and <= 65536, fallback);
+    private static Option<int?> Size(string name, string description, int fallback) => ValueOptions.Number<int>(
+        name, description, "a whole number from 1 to 65536", n => n is >= 1 and <= 65536, fallback);
 }

@@ -148,7 +148,7 @@ internal sealed class TrainingArguments
     {
         Option<string[]> texts = ValueOptions.Paths(
             "--texts",
-            "Texts: .txt(.gz) with documents ended by a line <|endoftext|>, .jsonl(.gz) with a field text, or folders.");
+            "Texts: .txt(.gz) with documents ended by a line <|endoftext|>, .jsonl(.gz) with a text, or folders.");
         texts.Required = true;
         texts.AllowMultipleArgumentsPerToken = true;
         return texts;

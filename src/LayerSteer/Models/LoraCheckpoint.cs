@@ -144,8 +144,9 @@ internal sealed class LoraCheckpoint
         using TensorFile file = TensorFile.Open(_path);
         foreach (string name in file.Tensors.Keys)
         {
-            if (!name.StartsWith(Prefix, StringComparison.Ordinal)
-                || !(name.EndsWith(ASuffix, StringComparison.Ordinal) || name.EndsWith(BSuffix, StringComparison.Ordinal)))
+            bool isKnown = name.EndsWith(ASuffix, StringComparison.Ordinal)
+                || name.EndsWith(BSuffix, StringComparison.Ordinal);
+            if (!isKnown || !name.StartsWith(Prefix, StringComparison.Ordinal))
             {
                 throw new InvalidDataException(
                     $"'{_path}': {Display.Name(name)}, expected {NameOf("h.0.attn.c_attn", true)} and the like");

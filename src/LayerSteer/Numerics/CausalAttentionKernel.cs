@@ -27,7 +27,7 @@ internal readonly record struct AttentionShape(int Sequences, int Length, int He
 /// </summary>
 internal unsafe struct CausalAttentionKernel : IKernel
 {
-    /// <summary>Rows of queries at once: they all see the keys up to the last of them, a sixteenth more than needed.</summary>
+    /// <summary>Rows of queries at once: they all see the keys up to the last of them.</summary>
     private const int BlockRows = 48;
 
     private readonly AttentionShape _shape;
@@ -59,7 +59,12 @@ internal unsafe struct CausalAttentionKernel : IKernel
 
     /// <summary>Computes z.</summary>
     public static void Forward(
-        WorkerPool pool, AttentionShape shape, float scale, ReadOnlySpan<float> qkv, Span<float> z, NativeBuffer scratch)
+        WorkerPool pool,
+        AttentionShape shape,
+        float scale,
+        ReadOnlySpan<float> qkv,
+        Span<float> z,
+        NativeBuffer scratch)
     {
         Require(pool, shape, qkv.Length, z.Length, scratch);
         int taken = 0;

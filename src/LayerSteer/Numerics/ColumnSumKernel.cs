@@ -46,7 +46,8 @@ internal readonly unsafe struct ColumnSumKernel : IKernel
                 (T.Load(_y + column) + T.Load(x + column)).Store(_y + column);
             }
 
-            for (int column = Math.Max(begin, whole) * Lanes.Count; column < Math.Min(end * Lanes.Count, _columns); column++)
+            int last = Math.Min(end * Lanes.Count, _columns);
+            for (int column = Math.Max(begin, whole) * Lanes.Count; column < last; column++)
             {
                 _y[column] += x[column];
             }

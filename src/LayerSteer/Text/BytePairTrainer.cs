@@ -7,11 +7,12 @@ namespace LayerSteer.Text;
 /// until the vocabulary is full: the adjacent pair of highest count becomes one new symbol, in every word
 /// </code>
 /// Of pairs with equal counts the one with the lower left id goes first, then the one with the lower right id, so the
-/// vocabulary depends on the texts and not on their order. A pair that would spell a token that is there already is
-/// passed over: tokens and merges are unique, and token 256 + i is what merge i makes.
+/// vocabulary depends on the texts and not on their order. Token 256 + i is what merge i makes.
 /// </summary>
 /// <remarks>
-/// Memory is for the different words of the texts, not for the texts; each merge visits only words that hold its pair.
+/// No two merges make the same token: whatever stands beside a token had no part in it, so it is what its bytes alone
+/// become by the same merges, and these are one token from the first merge on that makes it so. Memory is for the
+/// different words of the texts, not for the texts; each merge visits only words that hold its pair.
 /// </remarks>
 public static class BytePairTrainer
 {
@@ -58,7 +59,6 @@ public static class BytePairTrainer
         var pairs = new PairCounts(words.Words, options.MinPairFrequency);
         var tokens = new List<string>(options.VocabularySize);
         tokens.AddRange(ByteLevelAlphabet.ById());
-        var known = new HashSet<string>(tokens, StringComparer.Ordinal);
         var merges = new List<(int Left, int Right)>(totalMerges);
         while (merges.Count < totalMerges)
         {
@@ -70,14 +70,10 @@ public static class BytePairTrainer
                     + $"times, but a vocabulary of {options.VocabularySize} needs {totalMerges}; give more text or "
                     + $"ask for at most {merges.Count + BytePairTrainerOptions.SmallestVocabulary}");
             }
-            string token = tokens[best.Left] + tokens[best.Right];
-            if (known.Add(token))
-            {
-                pairs.Merge(best, tokens.Count);
-                tokens.Add(token);
-                merges.Add((best.Left, best.Right));
-                Report(merges.Count);
-            }
+            pairs.Merge(best, tokens.Count);
+            tokens.Add(tokens[best.Left] + tokens[best.Right]);
+            merges.Add((best.Left, best.Right));
+            Report(merges.Count);
         }
         return new BytePairVocabulary(
             tokens,

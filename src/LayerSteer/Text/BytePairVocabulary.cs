@@ -44,8 +44,8 @@ public sealed class BytePairVocabulary
 
     /// <summary>
     /// Writes vocab.json, merges.txt, tokenizer.json and tokenizer_config.json as Hugging Face's tokenizers and
-    /// transformers read them (class GPT2Tokenizer), and <see cref="TextTokenizer.Load"/>. All four are written beside
-    /// and on disk before the first takes its name.
+    /// transformers read them (class GPT2Tokenizer), and <see cref="TextTokenizer.Load"/>. All four are written in
+    /// full beside before the first takes its name.
     /// </summary>
     /// <param name="directory">The folder; created if it is not there. Its other files stay.</param>
     /// <param name="modelMaxLength">model_max_length: tokens that the model takes, at least 1.</param>

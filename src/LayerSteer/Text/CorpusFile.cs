@@ -1,6 +1,6 @@
-using System.IO.Compression;
 using System.Text;
 using System.Text.Json;
+using LayerSteer.Formats;
 
 namespace LayerSteer.Text;
 
@@ -16,7 +16,7 @@ internal static class CorpusFile
             .Equals(".jsonl", StringComparison.OrdinalIgnoreCase);
         using var bytes = new FileStream(
             file, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1 << 16, FileOptions.SequentialScan);
-        using GZipStream? inflated = compressed ? new GZipStream(bytes, CompressionMode.Decompress) : null;
+        using WholeGzip? inflated = compressed ? new WholeGzip(bytes) : null;
         var reader = new CorpusLineReader(inflated ?? (Stream)bytes, file, options);
         int index = 0;
         foreach (string text in lines ? OfJsonLines(reader, file) : OfText(reader, file, options))

@@ -67,7 +67,7 @@ internal sealed class CorpusLineReader(Stream stream, string file, CorpusOptions
         }
         catch (InvalidDataException e)
         {
-            throw new InvalidDataException($"'{file}': damaged or not gzip (after {_total} bytes of text)", e);
+            throw new InvalidDataException($"'{file}': not gzip, or damaged or cut off (after {_total} bytes of text)", e);
         }
         _ended = count == 0;
         _read += count;

@@ -1,4 +1,5 @@
 using System.Diagnostics;
+using System.Runtime.InteropServices;
 using LayerSteer.Formats;
 using LayerSteer.Models;
 using LayerSteer.Numerics;
@@ -40,7 +41,9 @@ public sealed class DecoderTrainer : IDisposable
     private readonly DecoderGradient _gradient;
     private readonly TokenWindows _windows;
     private readonly int _length;
-    private double _secondsBefore;
+    private double _seconds;
+    private double _lossSum; // of the steps since the last line of the log
+    private int _lossCount;
 
     /// <summary>Makes a run ready.</summary>
     /// <param name="spec">The architecture.</param>
@@ -51,7 +54,9 @@ public sealed class DecoderTrainer : IDisposable
     /// <param name="origin">
     /// What the weights and texts are, such as their digests: a checkpoint of another origin is refused.
     /// </param>
-    /// <exception cref="ArgumentException">An option is out of range, or the texts are smaller than a window.</exception>
+    /// <exception cref="ArgumentException">
+    /// An option is out of range, or the texts are smaller than a window.
+    /// </exception>
     /// <exception cref="NotSupportedException">Training does not know the architecture.</exception>
     public DecoderTrainer(
         ArchitectureSpec spec,
@@ -68,7 +73,7 @@ public sealed class DecoderTrainer : IDisposable
         _spec = spec;
         _options = options;
         _pool = pool;
-        _run = $"{options}; {origin}";
+        _run = $"{options}"["TrainingOptions { ".Length..^" }".Length] + ", " + origin;
         _model = model;
         _length = options.Context ?? spec.ContextLength;
         _windows = new TokenWindows(sources, _length, options.Seed);
@@ -124,43 +129,44 @@ public sealed class DecoderTrainer : IDisposable
         long began = Stopwatch.GetTimestamp();
         long saved = began;
         int first = Step;
-        double lossSum = 0;
-        int lossCount = 0;
+        double before = _seconds;
         while (Step < _options.Steps)
         {
             long stepBegan = Stopwatch.GetTimestamp();
             (double loss, double norm) = RunStep();
-            lossSum += loss;
-            lossCount++;
-            if (Step % every == 0 || Step == _options.Steps)
+            double stepSeconds = Stopwatch.GetElapsedTime(stepBegan).TotalSeconds;
+            _seconds = before + Stopwatch.GetElapsedTime(began).TotalSeconds;
+            _lossSum += loss;
+            _lossCount++;
+            bool isLast = Step == _options.Steps;
+            if (Step % every == 0 || isLast)
             {
-                bool measures = validation is not null && (Step % (10 * every) == 0 || Step == _options.Steps);
-                double perStep = Stopwatch.GetElapsedTime(stepBegan).TotalSeconds;
-                double seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
+                bool measures = validation is not null && (Step % (10 * every) == 0 || isLast);
                 var line = new TrainingLine(
                     Step,
                     Step * TokensPerStep,
-                    lossSum / lossCount,
+                    _lossSum / _lossCount,
                     measures ? Loss(validation!) : double.NaN,
                     _options.LearningRateOf(Step - 1),
                     norm,
-                    _secondsBefore + seconds);
-                (lossSum, lossCount) = (0, 0);
+                    _seconds);
+                (_lossSum, _lossCount) = (0, 0);
                 Log.Add(line);
                 progress?.Invoke(new TrainingProgress(
                     line,
                     _options.Steps,
-                    TokensPerStep / perStep,
-                    TimeSpan.FromSeconds(seconds / (Step - first) * (_options.Steps - Step))));
-                bool due = checkpointEvery is { } time && Stopwatch.GetElapsedTime(saved) >= time;
-                if (folder is not null && (due || cancellation.IsCancellationRequested || Step == _options.Steps))
-                {
-                    Save(folder);
-                    saved = Stopwatch.GetTimestamp();
-                }
-
-                cancellation.ThrowIfCancellationRequested();
+                    TokensPerStep / stepSeconds,
+                    TimeSpan.FromSeconds((_seconds - before) / (Step - first) * (_options.Steps - Step))));
             }
+
+            bool due = checkpointEvery is { } time && Stopwatch.GetElapsedTime(saved) >= time;
+            if (folder is not null && (due || isLast || cancellation.IsCancellationRequested))
+            {
+                Save(folder);
+                saved = Stopwatch.GetTimestamp();
+            }
+
+            cancellation.ThrowIfCancellationRequested();
         }
     }
 
@@ -211,10 +217,10 @@ public sealed class DecoderTrainer : IDisposable
             throw new InvalidDataException($"'{path}': step is {steps[0]}, expected 0 to {_options.Steps}");
         }
 
-        StoredTensor lines = file["log"];
         Step = (int)steps[0];
-        Log = TrainingLog.FromArray(System.Runtime.InteropServices.MemoryMarshal.Cast<long, double>(ReadLongs(lines)));
-        _secondsBefore = Log.Lines.Count > 0 ? Log.Lines[^1].Seconds : 0;
+        Log = TrainingLog.FromArray(ReadDoubles(file["log"]));
+        double[] state = ReadDoubles(file["state"]);
+        (_seconds, _lossSum, _lossCount) = (state[0], state[1], (int)state[2]);
         _adapters?.Merge(_start!, _model);
         _gradient.ParametersChanged();
         _windows.Skip((long)Step * _options.Batch);
@@ -301,21 +307,24 @@ public sealed class DecoderTrainer : IDisposable
             Write(writer, "means", _means);
             Write(writer, "squares", _squares);
             writer.Add<long>("step", [1], [Step]);
-            double[] lines = Log.ToArray();
-            writer.Add<long>(
-                "log", [lines.Length], System.Runtime.InteropServices.MemoryMarshal.Cast<double, long>(lines));
+            Write(writer, "state", [_seconds, _lossSum, _lossCount]);
+            Write(writer, "log", Log.ToArray());
             writer.Complete();
         }
 
         Log.WriteCsv(Path.Combine(folder, "losses.csv"));
     }
 
-    private static long[] ReadLongs(StoredTensor tensor)
+    /// <summary>Doubles, by their bits.</summary>
+    private static double[] ReadDoubles(StoredTensor tensor)
     {
-        long[] values = new long[tensor.Length];
-        tensor.ReadInt64(0, values);
+        double[] values = new double[tensor.Length];
+        tensor.ReadInt64(0, MemoryMarshal.Cast<double, long>(values.AsSpan()));
         return values;
     }
+
+    private static void Write(SafetensorsWriter writer, string name, double[] values) =>
+        writer.Add<long>(name, [values.Length], MemoryMarshal.Cast<double, long>(values));
 
     private static void Write(SafetensorsWriter writer, string name, ParameterSet set)
     {

@@ -5,7 +5,7 @@ namespace LayerSteer.Training;
 /// <summary>One source of training text, as tokens.</summary>
 /// <param name="Name">What it is called in messages.</param>
 /// <param name="Tokens">All its documents, one after another, each followed by the token that ends a text.</param>
-/// <param name="Weight">How often it is drawn from, relative to its size: 1 for each token as often as any other.</param>
+/// <param name="Weight">How often it is drawn from, relative to its size.</param>
 public sealed record TokenSource(string Name, int[] Tokens, double Weight = 1);
 
 /// <summary>

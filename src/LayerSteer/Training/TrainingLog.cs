@@ -12,7 +12,13 @@ namespace LayerSteer.Training;
 /// <param name="GradientNorm">Of this step, before clipping.</param>
 /// <param name="Seconds">The time spent so far, over all sittings.</param>
 public readonly record struct TrainingLine(
-    int Step, long Tokens, double Loss, double ValidationLoss, double LearningRate, double GradientNorm, double Seconds);
+    int Step,
+    long Tokens,
+    double Loss,
+    double ValidationLoss,
+    double LearningRate,
+    double GradientNorm,
+    double Seconds);
 
 /// <summary>What a training run has said so far; it is kept in the checkpoint and written as a table.</summary>
 public sealed class TrainingLog

@@ -9,8 +9,9 @@ public sealed record TrainingOptions
     /// <summary>The windows of one step.</summary>
     public int Batch { get; init; } = 32;
 
-    /// <summary>The windows that go through the model at once; memory grows with it, results do not depend on it but for
-    /// the order of sums.</summary>
+    /// <summary>
+    /// The windows that go through the model at once; memory grows with it, and it decides the order of sums.
+    /// </summary>
     public int MicroBatch { get; init; } = 8;
 
     /// <summary>The tokens of a window; the model's context length if null.</summary>
@@ -43,7 +44,9 @@ public sealed record TrainingOptions
     /// <summary>Chooses the order of the windows, what dropout drops, and new weights.</summary>
     public ulong Seed { get; init; } = 1;
 
-    /// <summary>The rank of LoRA adapters on every matrix of the blocks (Hu et al. 2022); 0 trains all weights.</summary>
+    /// <summary>
+    /// The rank of LoRA adapters on every matrix of the blocks (Hu et al. 2022); 0 trains all weights.
+    /// </summary>
     public int LoraRank { get; init; }
 
     /// <summary>The factor of the adapters is this over the rank.</summary>

@@ -19,7 +19,7 @@ public static class TrainingTexts
     /// <param name="progress">Told each file before it is read; may be null.</param>
     /// <param name="cancellation">Checked between documents.</param>
     /// <exception cref="ArgumentException">No file's name contains one of the parts.</exception>
-    /// <exception cref="InvalidDataException">The corpus cannot be read, or the tokenizer has no end of text.</exception>
+    /// <exception cref="InvalidDataException">The corpus is damaged, or the tokenizer has no end of text.</exception>
     public static IReadOnlyList<TokenSource> Encode(
         TextCorpus corpus,
         TextTokenizer tokenizer,
@@ -103,7 +103,8 @@ public static class TrainingTexts
         if (available < 1)
         {
             throw new ArgumentException(
-                $"the validation texts are smaller than one window: {all.Length} tokens, expected at least {length + 1}");
+                $"the validation texts are smaller than one window: {all.Length} tokens, "
+                + $"expected at least {length + 1}");
         }
 
         int used = Math.Min(count, available);

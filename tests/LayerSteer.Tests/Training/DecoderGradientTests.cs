@@ -7,24 +7,22 @@ namespace LayerSteer.Tests.Training;
 
 public sealed class DecoderGradientTests
 {
-    private static ArchitectureSpec Spec(
-        Activation activation = Activation.GeluTanh, bool tied = true, int keyValueHeads = 2, bool inverse = false) => new()
-        {
-            Family = "gpt2",
-            NLayers = 2,
-            DModel = 20,
-            NHeads = 2,
-            NKeyValueHeads = keyValueHeads,
-            DHead = 10,
-            DMlp = 36,
-            Vocabulary = 37,
-            ContextLength = 9,
-            NormEpsilon = 1e-5f,
-            Activation = activation,
-            AttentionScale = 1f / MathF.Sqrt(10f),
-            ScaleAttentionByInverseLayer = inverse,
-            TiedUnembedding = tied,
-        };
+    private static readonly ArchitectureSpec Spec = new()
+    {
+        Family = "gpt2",
+        NLayers = 2,
+        DModel = 20,
+        NHeads = 2,
+        NKeyValueHeads = 2,
+        DHead = 10,
+        DMlp = 36,
+        Vocabulary = 37,
+        ContextLength = 9,
+        NormEpsilon = 1e-5f,
+        Activation = Activation.GeluTanh,
+        AttentionScale = 1f / MathF.Sqrt(10f),
+        TiedUnembedding = true,
+    };
 
     private static ParameterSet RandomParameters(ArchitectureSpec spec, ulong seed = 7)
     {
@@ -61,9 +59,15 @@ public sealed class DecoderGradientTests
 
     [Theory]
     [MemberData(nameof(Cases))]
-    public void Every_gradient_is_that_of_the_plain_scalar_implementation(Activation activation, bool tied, bool inverse)
+    public void Every_gradient_is_that_of_the_plain_scalar_implementation(
+        Activation activation, bool tied, bool inverse)
     {
-        ArchitectureSpec spec = Spec(activation, tied, inverse: inverse);
+        ArchitectureSpec spec = Spec with
+        {
+            Activation = activation,
+            TiedUnembedding = tied,
+            ScaleAttentionByInverseLayer = inverse,
+        };
         using ParameterSet parameters = RandomParameters(spec);
         using var gradients = new ParameterSet(parameters.Layout);
         using var pool = new WorkerPool(2);
@@ -78,14 +82,15 @@ public sealed class DecoderGradientTests
         Assert.Equal(expectedLoss.Value, loss / 14, 1e-5);
         foreach (Parameter parameter in gradients.Layout)
         {
-            AssertClose(parameter.Name, expected.AsSpan((int)parameter.Start, parameter.Length), gradients.Of(parameter));
+            ReadOnlySpan<double> part = expected.AsSpan((int)parameter.Start, parameter.Length);
+            AssertClose(parameter.Name, part, gradients.Of(parameter));
         }
     }
 
     [Fact]
     public void The_scalar_implementation_agrees_with_finite_differences_in_double()
     {
-        ArchitectureSpec spec = Spec();
+        ArchitectureSpec spec = Spec;
         using ParameterSet parameters = RandomParameters(spec);
         int[][] windows = Windows(spec, 1, 4);
         var scalar = new ScalarDecoder(spec, parameters.Layout, (p, i) => parameters.Of(p)[i]);
@@ -94,10 +99,9 @@ public sealed class DecoderGradientTests
         foreach (Parameter parameter in parameters.Layout)
         {
             int element = random.NextInt(parameter.Length);
-            double Shifted(double by) => new ScalarDecoder(
-                spec,
-                parameters.Layout,
-                (p, i) => parameters.Of(p)[i] + (p.Name == parameter.Name && i == element ? by : 0)).Loss(windows).Value;
+            double Shifted(double by) => new ScalarDecoder(spec, parameters.Layout, Value(by)).Loss(windows).Value;
+            Func<Parameter, int, double> Value(double by) =>
+                (p, i) => parameters.Of(p)[i] + (p.Name == parameter.Name && i == element ? by : 0);
 
             double difference = (Shifted(1e-5) - Shifted(-1e-5)) / 2e-5;
 
@@ -108,7 +112,7 @@ public sealed class DecoderGradientTests
     [Fact]
     public void The_loss_alone_is_the_loss_of_the_gradient_pass()
     {
-        ArchitectureSpec spec = Spec();
+        ArchitectureSpec spec = Spec;
         using ParameterSet parameters = RandomParameters(spec);
         using var gradients = new ParameterSet(parameters.Layout);
         using var gradient = new DecoderGradient(spec, WorkerPool.Shared, 3, 9);
@@ -124,7 +128,14 @@ public sealed class DecoderGradientTests
     [InlineData(0.3f)]
     public void Gradients_are_the_same_bits_with_one_thread_and_with_three(float dropout)
     {
-        ArchitectureSpec spec = Spec() with { ContextLength = 60, DModel = 48, NHeads = 3, NKeyValueHeads = 3, DHead = 16 };
+        ArchitectureSpec spec = Spec with
+        {
+            ContextLength = 60,
+            DModel = 48,
+            NHeads = 3,
+            NKeyValueHeads = 3,
+            DHead = 16,
+        };
         using ParameterSet parameters = RandomParameters(spec);
         int[] windows = [.. Windows(spec, 3, 55).SelectMany(w => w)];
         using ParameterSet one = Gradients(1);
@@ -148,7 +159,7 @@ public sealed class DecoderGradientTests
     [Fact]
     public void Gradients_with_dropout_are_those_of_the_loss_with_the_same_elements_dropped()
     {
-        ArchitectureSpec spec = Spec();
+        ArchitectureSpec spec = Spec;
         using ParameterSet parameters = RandomParameters(spec);
         using var gradients = new ParameterSet(parameters.Layout);
         using var other = new ParameterSet(parameters.Layout);
@@ -176,7 +187,7 @@ public sealed class DecoderGradientTests
     [Fact]
     public void A_window_of_another_length_or_an_unknown_id_is_refused()
     {
-        ArchitectureSpec spec = Spec();
+        ArchitectureSpec spec = Spec;
         using ParameterSet parameters = RandomParameters(spec);
         using var gradient = new DecoderGradient(spec, WorkerPool.Shared, 2, 4);
 
@@ -198,6 +209,7 @@ public sealed class DecoderGradientTests
         }
 
         // Float sums of a few hundred terms: 1e-5 of the tensor's largest element leaves a factor of five.
-        Assert.True(largest > 0 && worst <= 1e-5 * Math.Max(largest, 0.01), $"{name}: off by {worst}, largest {largest}");
+        Assert.True(
+            largest > 0 && worst <= 1e-5 * Math.Max(largest, 0.01), $"{name}: off by {worst}, largest {largest}");
     }
 }

@@ -41,7 +41,7 @@ internal sealed class ScalarDecoder
             Scalar[][] qkv = [.. r.Select(x => Linear(h + "attn.c_attn", Norm(h + "ln_1", x)))];
             Scalar[][] z = [.. r.Select((_, i) => Attend(qkv, i, layer))];
             r = [.. r.Zip(z, (x, y) => Add(x, Linear(h + "attn.c_proj", y)))];
-            r = [.. r.Select(x => Add(x, Linear(h + "mlp.c_proj", Activate(Linear(h + "mlp.c_fc", Norm(h + "ln_2", x))))))];
+            r = [.. r.Select(x => Add(x, Mlp(h, x)))];
         }
 
         string unembedding = _spec.TiedUnembedding ? "wte.weight" : "lm_head.weight";
@@ -53,6 +53,9 @@ internal sealed class ScalarDecoder
             yield return total.Log() - logits[window[i + 1]];
         }
     }
+
+    private Scalar[] Mlp(string h, Scalar[] x) =>
+        Linear(h + "mlp.c_proj", Activate(Linear(h + "mlp.c_fc", Norm(h + "ln_2", x))));
 
     private Scalar[] Attend(Scalar[][] qkv, int i, int layer)
     {
