@@ -15,6 +15,7 @@ internal static class CommandLine
         ("trace", TraceCommand.Create),
         ("tokenize", TokenizeCommand.Create),
         ("tokenizer", TokenizerCommand.Create),
+        ("encoder", EncoderCommand.Create),
         ("train", TrainCommand.Create),
         ("finetune", FinetuneCommand.Create),
         ("measure", MeasureCommand.Create),

@@ -29,11 +29,7 @@ internal sealed class TrainingArguments
     private readonly Option<string[]> _validation =
         ValueOptions.Paths("--validation", "Texts to measure the loss on while training; like --texts.");
 
-    private readonly Option<string[]> _weights = new("--weight")
-    {
-        Description = "NAME=FACTOR: files whose name contains NAME are drawn from so much more often than by size.",
-        HelpName = "name=factor",
-    };
+    private readonly Option<string[]> _weights = WeightOption();
 
     private readonly Option<int?> _every =
         ValueOptions.Number<int>("--log-every", "Steps from line to line of the log.", "at least 1", n => n >= 1, 10);
@@ -77,8 +73,19 @@ internal sealed class TrainingArguments
 
     /// <summary>The weights of --weight.</summary>
     /// <exception cref="UsageException">One is not NAME=FACTOR.</exception>
-    public IReadOnlyList<(string Part, double Factor)> Weights(ParseResult parse) =>
-        [.. (parse.GetValue(_weights) ?? []).Select(text =>
+    public IReadOnlyList<(string Part, double Factor)> Weights(ParseResult parse) => WeightsOf(parse.GetValue(_weights));
+
+    /// <summary>--weight, for any command that trains on texts.</summary>
+    public static Option<string[]> WeightOption() => new("--weight")
+    {
+        Description = "NAME=FACTOR: files whose name contains NAME are drawn from so much more often than by size.",
+        HelpName = "name=factor",
+    };
+
+    /// <summary>The weights that an option of <see cref="WeightOption"/> gives.</summary>
+    /// <exception cref="UsageException">One is not NAME=FACTOR.</exception>
+    public static IReadOnlyList<(string Part, double Factor)> WeightsOf(string[]? values) =>
+        [.. (values ?? []).Select(text =>
         {
             string[] parts = text.Split('=');
             return parts.Length == 2 && parts[0].Length > 0

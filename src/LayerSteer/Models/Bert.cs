@@ -280,24 +280,16 @@ internal sealed class BertPass : IDisposable
 
     private static float[] MeanUnit(ReadOnlySpan<float> rows, int d)
     {
-        double[] mean = new double[d];
+        double[] sum = new double[d];
         int count = rows.Length / d;
         for (int row = 0; row < count; row++)
         {
             for (int i = 0; i < d; i++)
             {
-                mean[i] += rows[(row * d) + i];
+                sum[i] += rows[(row * d) + i];
             }
         }
 
-        double squares = 0;
-        for (int i = 0; i < d; i++)
-        {
-            mean[i] /= count;
-            squares += mean[i] * mean[i];
-        }
-
-        double norm = Math.Max(Math.Sqrt(squares), 1e-12);
-        return [.. mean.Select(m => (float)(m / norm))];
+        return SentenceNetwork.UnitMean(sum, count);
     }
 }

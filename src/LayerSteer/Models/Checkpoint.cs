@@ -70,12 +70,7 @@ internal sealed class Checkpoint : IDisposable
     /// <summary>A tensor of the given shape; a refusal names every tensor of the list that is missing.</summary>
     public StoredTensor Tensor(string name, params ReadOnlySpan<long> shape)
     {
-        if (!_tensors.TryGetValue(name, out StoredTensor? tensor))
-        {
-            throw new InvalidDataException(
-                $"'{Directory}': no tensor '{name}'; {Display.NamesNear(name, _tensors.Keys)}");
-        }
-
+        StoredTensor tensor = Found(name);
         _used.Add(name);
         tensor.ExpectShape(shape);
         return tensor;
@@ -100,10 +95,18 @@ internal sealed class Checkpoint : IDisposable
     /// <summary>The stored type of a tensor that is there.</summary>
     public TensorType TypeOf(string name) => _tensors[name].Type;
 
+    /// <summary>The shape of a tensor.</summary>
+    public IReadOnlyList<long> ShapeOf(string name) => Found(name).Shape;
+
     /// <summary>Whether there is a tensor of this name.</summary>
     public bool Has(string name) => _tensors.ContainsKey(name);
 
     public void Dispose() => _open.ForEach(file => file.Dispose());
+
+    private StoredTensor Found(string name) => _tensors.TryGetValue(name, out StoredTensor? tensor)
+        ? tensor
+        : throw new InvalidDataException(
+            $"'{Directory}': no tensor '{name}'; {Display.NamesNear(name, _tensors.Keys)}");
 
     private void AddFiles()
     {

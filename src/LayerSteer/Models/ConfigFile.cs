@@ -22,7 +22,12 @@ internal sealed class ConfigFile : IDisposable
 
     public string Path { get; }
 
-    public static ConfigFile Read(string path)
+    public static ConfigFile Read(string path) => Read(path, JsonValueKind.Object);
+
+    /// <summary>Reads a file that holds an array of objects, for <see cref="Entries"/>.</summary>
+    public static ConfigFile ReadList(string path) => Read(path, JsonValueKind.Array);
+
+    private static ConfigFile Read(string path, JsonValueKind expected)
     {
         var file = new FileInfo(path);
         if (!file.Exists)
@@ -38,11 +43,12 @@ internal sealed class ConfigFile : IDisposable
         try
         {
             JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path));
-            if (document.RootElement.ValueKind != JsonValueKind.Object)
+            if (document.RootElement.ValueKind != expected)
             {
                 JsonValueKind found = document.RootElement.ValueKind;
                 document.Dispose();
-                throw new InvalidDataException($"'{path}': expected a JSON object, found {found}");
+                string wanted = expected == JsonValueKind.Object ? "object" : "array";
+                throw new InvalidDataException($"'{path}': expected a JSON {wanted}, found {found}");
             }
 
             return new ConfigFile(path, document);
@@ -73,6 +79,29 @@ internal sealed class ConfigFile : IDisposable
         {
             throw Wrong(field, expected); // a name holds half a surrogate pair
         }
+    }
+
+    /// <summary>Of each object of an array the values of some fields, which must be strings.</summary>
+    public IReadOnlyList<string[]> Entries(params ReadOnlySpan<string> fields)
+    {
+        var entries = new List<string[]>();
+        foreach (JsonElement entry in _document.RootElement.EnumerateArray())
+        {
+            string[] values = new string[fields.Length];
+            for (int i = 0; i < fields.Length; i++)
+            {
+                values[i] = entry.ValueKind == JsonValueKind.Object
+                    && entry.TryGetProperty(fields[i], out JsonElement value)
+                    && Text(value) is { } text
+                        ? text
+                        : throw new InvalidDataException(
+                            $"'{Path}': entry {entries.Count} has no string '{fields[i]}', expected one");
+            }
+
+            entries.Add(values);
+        }
+
+        return entries;
     }
 
     public int Size(string field) => OptionalSize(field) ?? throw Wrong(field, "a whole number");

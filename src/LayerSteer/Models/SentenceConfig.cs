@@ -3,10 +3,12 @@ namespace LayerSteer.Models;
 /// <summary>The files that sentence-transformers puts beside a BERT checkpoint.</summary>
 internal static class SentenceConfig
 {
+    public const string FileName = "sentence_bert_config.json";
+
     /// <summary><c>max_seq_length</c> of <c>sentence_bert_config.json</c>; 0 if it does not say.</summary>
     public static int MaxLength(string directory)
     {
-        string path = Path.Combine(directory, "sentence_bert_config.json");
+        string path = Path.Combine(directory, FileName);
         if (!File.Exists(path))
         {
             return 0;

@@ -1,4 +1,3 @@
-using LayerSteer.Formats;
 using LayerSteer.Numerics;
 using LayerSteer.Text;
 using Microsoft.Extensions.AI;
@@ -6,119 +5,69 @@ using Microsoft.Extensions.AI;
 namespace LayerSteer.Models;
 
 /// <summary>
-/// A BERT sentence encoder in sentence-transformers layout (Reimers and Gurevych 2019):
+/// A sentence encoder in sentence-transformers layout: BERT with mean pooling, or a static embedding, whose
+/// <c>modules.json</c> says so; a text's vector is
 /// <code>
-/// x = norm(word[token] + type[0] + position[i]);
-/// for each layer: x = norm(x + attention(x)); x = norm(x + W_2 gelu(W_1 x))
-/// e = mean of x over all tokens of the window, [CLS] and [SEP] included;   e / ‖e‖
+/// e = mean over the tokens of what the network gives for each;   e / ‖e‖
 /// </code>
 /// Immutable and thread-safe; disposing frees the weights.
 /// </summary>
+/// <remarks>
+/// A text without tokens has two special ones with BERT; with a static embedding, which knows no special ones, its
+/// vector is 0, as with sentence-transformers: the one vector that does not have length 1.
+/// </remarks>
 public sealed class SentenceEncoder : IEmbeddingGenerator<string, Embedding<float>>
 {
-    private const int RowsAtOnce = 512;
-
-    private static readonly string[] FilesBesideWeights =
-        ["config.json", "sentence_bert_config.json", "tokenizer_config.json", "tokenizer.json", "vocab.txt"];
-
-    private readonly WeightStore _store;
-    private readonly BertWeights _weights;
-    private readonly BertSpec _spec;
-    private readonly Lazy<string> _digest;
+    private readonly SentenceParts _parts;
     private readonly WorkerPool _pool;
-    private readonly int[] _before;
-    private readonly int[] _after;
 
-    private SentenceEncoder(
-        string path,
-        BertSpec spec,
-        BertWeights weights,
-        WeightStore store,
-        TextTokenizer tokenizer,
-        int maxLength,
-        Lazy<string> digest,
-        WorkerPool pool)
+    private SentenceEncoder(string path, SentenceParts parts, WorkerPool pool)
     {
-        _store = store;
         Path = path;
-        _spec = spec;
-        _weights = weights;
+        _parts = parts;
         _pool = pool;
-        Tokenizer = tokenizer;
-        MaxLength = maxLength;
-        TokenizerMaxLength = Math.Min(tokenizer.ModelMaxLength ?? spec.MaxPositions, spec.MaxPositions);
-        _digest = digest;
-        int[] specials = tokenizer.EncodeWithSpecials(string.Empty, null);
-        _before = specials[..1];
-        _after = specials[1..];
     }
 
     /// <summary>The folder it was loaded from.</summary>
     public string Path { get; }
 
     /// <summary>The tokenizer of the folder.</summary>
-    public TextTokenizer Tokenizer { get; }
+    public TextTokenizer Tokenizer => _parts.Tokenizer;
 
     /// <summary>The length of an embedding.</summary>
-    public int DEmbedding => _spec.DModel;
+    public int DEmbedding => _parts.Network.DEmbedding;
 
     /// <summary>
-    /// The longest window in tokens, specials included: <c>max_seq_length</c> of <c>sentence_bert_config.json</c>.
+    /// The longest window in tokens, specials included: <c>max_seq_length</c> of <c>sentence_bert_config.json</c>. A
+    /// static embedding takes windows of any length; this is 512 where no file says otherwise.
     /// </summary>
-    public int MaxLength { get; }
+    public int MaxLength => _parts.MaxLength;
 
     /// <summary>
     /// Where the tokenizer itself cuts a text, specials included: <c>model_max_length</c>, as the seed uses it.
     /// </summary>
-    public int TokenizerMaxLength { get; }
+    public int TokenizerMaxLength => _parts.TokenizerMaxLength;
 
     /// <summary>SHA-256 over the config, vocabulary and weight files; computed when first asked for.</summary>
-    public string Digest => _digest.Value;
+    public string Digest => _parts.Digest.Value;
 
     /// <summary>Loads a sentence-transformers folder.</summary>
-    /// <param name="directory">The folder with <c>config.json</c>, weights and tokenizer files.</param>
+    /// <param name="directory">
+    /// The folder: <c>config.json</c>, weights and tokenizer files of a BERT; or <c>modules.json</c>, and in the folder
+    /// of its first module, a StaticEmbedding, <c>embedding.weight</c> [vocabulary, d] and tokenizer files.
+    /// </param>
     /// <param name="options">How to load it; the defaults if null.</param>
     /// <exception cref="InvalidDataException">A file is missing or damaged.</exception>
-    /// <exception cref="NotSupportedException">The architecture, pooling or a setting is not supported.</exception>
+    /// <exception cref="NotSupportedException">A module, architecture, pooling or setting is not supported.</exception>
     public static SentenceEncoder Load(string directory, LoadOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(directory);
         options ??= new LoadOptions();
-        BertSpec spec = BertSpec.Read(directory);
-        int maxLength = SentenceConfig.MaxLength(directory);
-        SentenceConfig.RequireMeanPooling(directory);
-        TextTokenizer tokenizer = TextTokenizer.Load(directory);
-        if (tokenizer.VocabularySize > spec.Vocabulary)
-        {
-            throw new InvalidDataException(
-                $"'{directory}': the tokenizer has {tokenizer.VocabularySize} ids, "
-                + $"config.json's vocab_size is {spec.Vocabulary}");
-        }
-
-        int limit = Math.Min(
-            maxLength > 0 ? maxLength : tokenizer.ModelMaxLength ?? spec.MaxPositions, spec.MaxPositions);
-        using Checkpoint checkpoint = Checkpoint.Open(directory);
-        string[] files =
-            [
-                .. FilesBesideWeights.Where(name => File.Exists(System.IO.Path.Combine(directory, name))),
-                .. checkpoint.Files,
-            ];
-        var cache = new WeightCache(options, "sentence-encoder", checkpoint.Stamps);
-        var digest = new Lazy<string>(() => FileDigest.OfFiles(directory, files, cache.Folder));
-        WeightStore? store = cache.Open(WeightType.F32, digest);
-        try
-        {
-            BertWeights weights = BertWeights.Load(checkpoint, spec, store);
-            cache.Save(store);
-            var encoder = new SentenceEncoder(
-                directory, spec, weights, store, tokenizer, limit, digest, options.Pool ?? WorkerPool.Shared);
-            store = null;
-            return encoder;
-        }
-        finally
-        {
-            store?.Dispose();
-        }
+        SentenceModules modules = SentenceModules.Read(directory);
+        SentenceParts parts = modules.IsStatic
+            ? StaticNetwork.Load(directory, modules.Path, options)
+            : BertNetwork.Load(directory, options);
+        return new SentenceEncoder(directory, parts, options.Pool ?? WorkerPool.Shared);
     }
 
     /// <summary>
@@ -131,45 +80,44 @@ public sealed class SentenceEncoder : IEmbeddingGenerator<string, Embedding<floa
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(maxLength, 3);
         int[] pieces = Tokenizer.Encode(text);
-        int room = maxLength - _before.Length - _after.Length;
+        int room = maxLength - _parts.Before.Length - _parts.After.Length;
         var windows = new List<int[]>();
         for (int start = 0; start == 0 || start < pieces.Length; start += room)
         {
-            windows.Add([.. _before, .. pieces.AsSpan(start, Math.Min(room, pieces.Length - start)), .. _after]);
+            windows.Add(Window(pieces.AsSpan(start, Math.Min(room, pieces.Length - start))));
         }
 
         return windows;
     }
 
+    /// <summary>The window of a text's first tokens.</summary>
+    /// <param name="text">The text; what does not fit is left out.</param>
+    /// <param name="maxLength">The length of the window, specials included; at least 3.</param>
+    /// <returns>The token ids, specials included.</returns>
+    public int[] FirstWindow(string text, int maxLength)
+    {
+        ArgumentOutOfRangeException.ThrowIfLessThan(maxLength, 3);
+        int[] pieces = Tokenizer.Encode(text);
+        int room = maxLength - _parts.Before.Length - _parts.After.Length;
+        return Window(pieces.AsSpan(0, Math.Min(room, pieces.Length)));
+    }
+
     /// <summary>Embeds windows of token ids.</summary>
-    /// <param name="windows">Token ids, specials included, at most <c>max_position_embeddings</c> each.</param>
+    /// <param name="windows">
+    /// Token ids, specials included; for BERT at most <c>max_position_embeddings</c> each.
+    /// </param>
     /// <param name="cancellation">Checked between passes.</param>
-    /// <returns>Unit vectors, [windows][dEmbedding].</returns>
+    /// <returns>Unit vectors, [windows][dEmbedding]; a window without tokens has the vector 0.</returns>
+    /// <exception cref="ArgumentException">A window is too long, or an id is out of range.</exception>
     public float[][] Embed(IReadOnlyList<int[]> windows, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(windows);
-        int longest = Math.Max(RowsAtOnce, windows.Count == 0 ? 0 : windows.Max(w => w.Length));
-        using var pass = new BertPass(_spec, _weights, longest, _pool);
-        var embeddings = new float[windows.Count][];
-        for (int first = 0; first < windows.Count;)
-        {
-            cancellation.ThrowIfCancellationRequested();
-            int rows = 0;
-            int end = first;
-            while (end < windows.Count && (end == first || rows + windows[end].Length <= RowsAtOnce))
-            {
-                rows += windows[end++].Length;
-            }
-
-            var group = windows.Skip(first).Take(end - first).ToList();
-            pass.Run(group).CopyTo(embeddings, first);
-            first = end;
-        }
-
-        return embeddings;
+        return _parts.Network.Embed(windows, _pool, cancellation);
     }
 
-    /// <summary>Embeds each text, cut at <see cref="MaxLength"/>.</summary>
+    /// <summary>
+    /// Embeds each text as sentence-transformers does: BERT's cut at <see cref="MaxLength"/>, a static embedding's whole.
+    /// </summary>
     /// <param name="values">The texts.</param>
     /// <param name="options">Ignored.</param>
     /// <param name="cancellationToken">Checked between passes.</param>
@@ -180,7 +128,7 @@ public sealed class SentenceEncoder : IEmbeddingGenerator<string, Embedding<floa
         Task.Run(
             () =>
             {
-                int[][] windows = [.. values.Select(text => Tokenizer.EncodeWithSpecials(text, MaxLength))];
+                int[][] windows = [.. values.Select(text => FirstWindow(text, _parts.GeneratorMaxLength))];
                 return new GeneratedEmbeddings<Embedding<float>>(
                     Embed(windows, cancellationToken).Select(vector => new Embedding<float>(vector)));
             },
@@ -197,5 +145,7 @@ public sealed class SentenceEncoder : IEmbeddingGenerator<string, Embedding<floa
     }
 
     /// <inheritdoc/>
-    public void Dispose() => _store.Dispose();
+    public void Dispose() => _parts.Network.Dispose();
+
+    private int[] Window(ReadOnlySpan<int> pieces) => [.. _parts.Before, .. pieces, .. _parts.After];
 }

@@ -45,6 +45,6 @@ public sealed class TextEmbedder
 
     /// <summary>The token ids of the windows that stand for a text, special ones included.</summary>
     public IReadOnlyList<int[]> Windows(string text) => _mode == SteeringMode.Seed
-        ? [_encoder.Tokenizer.EncodeWithSpecials(text, _encoder.TokenizerMaxLength)]
+        ? [_encoder.FirstWindow(text, _encoder.TokenizerMaxLength)]
         : _encoder.Windows(text, _encoder.MaxLength);
 }

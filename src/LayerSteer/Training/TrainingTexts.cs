@@ -68,8 +68,7 @@ public static class TrainingTexts
     {
         ArgumentNullException.ThrowIfNull(texts);
         ArgumentNullException.ThrowIfNull(tokenizer);
-        int end = tokenizer.EosId ?? tokenizer.BosId
-            ?? throw new InvalidDataException("the tokenizer names no token that ends a text (eos_token)");
+        int end = EndOf(tokenizer);
         var tokens = new List<int>();
         foreach (string[] block in texts.Chunk(DocumentsAtOnce))
         {
@@ -85,6 +84,11 @@ public static class TrainingTexts
 
         return new TokenSource(name, [.. tokens], weight);
     }
+
+    /// <summary>The token after each document.</summary>
+    /// <exception cref="InvalidDataException">The tokenizer has none.</exception>
+    internal static int EndOf(TextTokenizer tokenizer) => tokenizer.EosId ?? tokenizer.BosId
+        ?? throw new InvalidDataException("the tokenizer names no token that ends a text (eos_token)");
 
     /// <summary>Windows to measure the loss on: spread evenly over the sources, always the same ones.</summary>
     /// <param name="sources">The texts.</param>
@@ -115,7 +119,12 @@ public static class TrainingTexts
     /// <param name="spec">The architecture.</param>
     /// <param name="origin">The digest of the checkpoint, or of the tokenizer of a new model.</param>
     /// <param name="sources">The texts.</param>
-    public static string Describe(ArchitectureSpec spec, string origin, IReadOnlyList<TokenSource> sources)
+    public static string Describe(ArchitectureSpec spec, string origin, IReadOnlyList<TokenSource> sources) =>
+        $"{spec}, {origin}, {Describe(sources)}";
+
+    /// <summary>What texts a run trains on: names, weights, lengths and digests.</summary>
+    /// <param name="sources">The texts.</param>
+    public static string Describe(IReadOnlyList<TokenSource> sources)
     {
         ArgumentNullException.ThrowIfNull(sources);
         IEnumerable<string> texts = sources.Select(source =>
@@ -124,6 +133,6 @@ public static class TrainingTexts
             return FormattableString.Invariant(
                 $"{source.Name} x {source.Weight} = {source.Tokens.Length} tokens {Convert.ToHexString(digest)[..16]}");
         });
-        return $"{spec}, {origin}, {string.Join(", ", texts)}";
+        return string.Join(", ", texts);
     }
 }
