@@ -337,7 +337,7 @@ public sealed class DecoderTrainer : IDisposable
     }
 
     /// <summary>The first part of two descriptions that differs, as "theirs there, ours here".</summary>
-    private static string FirstDifference(string theirs, string ours)
+    internal static string FirstDifference(string theirs, string ours)
     {
         string[] a = theirs.Split(", ");
         string[] b = ours.Split(", ");
