@@ -3,7 +3,6 @@ using System.Runtime.InteropServices;
 using LayerSteer.Autoencoders;
 using LayerSteer.Formats;
 using LayerSteer.Models;
-using LayerSteer.Numerics;
 
 namespace LayerSteer.Training;
 

@@ -21,7 +21,7 @@ public sealed class SaeLensAutoencoderTests : IDisposable
     private readonly float[] _encoderBias = RandomFloats.Of(2, DSae, 0.2f);
     private readonly float[] _decoder = RandomFloats.Of(3, DSae * DIn, 0.3f);
     private readonly float[] _decoderBias = RandomFloats.Of(4, DIn, 0.2f);
-    private readonly float[] _thresholds = [.. RandomFloats.Of(5, DSae, 0.3f).Select(MathF.Abs)];
+    private readonly float[] _thresholds = [.. RandomFloats.Of(5, DSae, 4f).Select(MathF.Abs)];
 
     public void Dispose() => _folder.Dispose();
 
