@@ -19,6 +19,7 @@ internal static class CommandLine
         ("train", TrainCommand.Create),
         ("finetune", FinetuneCommand.Create),
         ("measure", MeasureCommand.Create),
+        ("sae", SaeCommand.Create),
         ("timing", TimingCommand.Create),
         ("dataset", DatasetCommand.Create),
         ("cache", CacheCommand.Create),

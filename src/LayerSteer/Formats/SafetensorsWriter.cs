@@ -77,7 +77,8 @@ public sealed class SafetensorsWriter : TensorWriter
     {
         try
         {
-            _spool.Dispose(); // writes what is still buffered, which a full disk refuses
+            // Writes what is still buffered, which a full disk refuses.
+            _spool.Dispose();
         }
         finally
         {
