@@ -89,9 +89,15 @@ internal static class DemoCommand
                 parse.GetValue(tokens));
             RequireSense(settings);
             using var pool = new WorkerPool(SharedOptions.OrAll(parse.GetValue(threads)));
+            string? path = parse.GetValue(align);
             using var session = new DemoSession(
-                pocket, settings, parse.GetValue(fineTune), terminal, loading.Options(parse, terminal, pool));
-            if (parse.GetValue(align) is { } path)
+                pocket,
+                settings,
+                aligns: path is not null,
+                parse.GetValue(fineTune),
+                terminal,
+                loading.Options(parse, terminal, pool));
+            if (path is not null)
             {
                 session.Align(path, cancellation);
             }

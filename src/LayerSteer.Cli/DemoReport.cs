@@ -30,6 +30,9 @@ internal sealed class DemoReport(Terminal terminal, bool json)
         WriteTexts(result);
         WriteLatents(result);
         WriteTopic(result);
+        DemoSettings settings = result.Settings;
+        terminal.Note(Invariant(
+            $"seed {settings.Seed}, temperature {settings.Temperature}, top-p {settings.TopP}, at most {settings.Tokens} tokens"));
     }
 
     private static (string Name, GenerationResult Result)[] Arms(DemoResult result)
@@ -62,11 +65,17 @@ internal sealed class DemoReport(Terminal terminal, bool json)
             return;
         }
 
+        Table stack = new Table().Border(TableBorder.Rounded).HideHeaders().ShowRowSeparators()
+            .AddColumn(new TableColumn(string.Empty).Width(Math.Min(WidestColumn, width - 1 - ColumnFrame)));
         foreach ((string name, GenerationResult text) in arms)
         {
-            string header = $" {Markup.Escape(ModelText.Clean(name))} · {Time(text)} ";
-            terminal.Tables.Write(new Panel(Text(result.Prompt, text)).RoundedBorder().Header(header).Expand());
+            Paragraph header = new Paragraph()
+                .Append(ModelText.Clean(name), new Style(Color.Aqua))
+                .Append(" · " + Time(text), new Style(Color.Grey));
+            stack.AddRow(new Rows(header, Text(result.Prompt, text)));
         }
+
+        terminal.Tables.Write(stack);
     }
 
     private static Paragraph Text(string prompt, GenerationResult result) => new Paragraph()

@@ -25,7 +25,7 @@ internal sealed class DemoSession : IDisposable
     private readonly Generator _generator;
     private Decoder? _fineTunedModel;
     private Generator? _fineTuned;
-    private ReferenceIndex? _index;
+    private Task<ReferenceIndex>? _index;
     private DemoTopic? _topic;
     private SteeringPlan? _plan;
     private bool _isWarm;
@@ -33,17 +33,24 @@ internal sealed class DemoSession : IDisposable
     /// <summary>Loads the pocket model.</summary>
     /// <param name="pocket">The pocket model.</param>
     /// <param name="settings">How to begin.</param>
+    /// <param name="aligns">Whether <see cref="Align"/> comes next.</param>
     /// <param name="trains">Whether a model is fine-tuned on the texts of <see cref="Align"/>.</param>
     /// <param name="terminal">Where notes go.</param>
     /// <param name="options">How to load; its pool outlives the session.</param>
     public DemoSession(
-        PocketModel pocket, DemoSettings settings, bool trains, Terminal terminal, LoadOptions options)
+        PocketModel pocket, DemoSettings settings, bool aligns, bool trains, Terminal terminal, LoadOptions options)
     {
         _pocket = pocket;
         Settings = settings;
         _trains = trains;
         _terminal = terminal;
         _options = options;
+        if (aligns)
+        {
+            // Beside the model: the index takes as long to read the first time.
+            _ = OpenIndex();
+        }
+
         _steerer = pocket.Load(options);
         _generator = new Generator(_steerer.Decoder, _steerer.Tokenizer);
     }
@@ -78,10 +85,10 @@ internal sealed class DemoSession : IDisposable
         long start = Stopwatch.GetTimestamp();
         AlignmentTexts read = AlignmentTexts.Read(path);
         using SentenceEncoder encoder = _pocket.LoadEncoder(_options);
-        _index ??= ReferenceIndex.Open(_pocket.Index);
+        ReferenceIndex index = OpenIndex().GetAwaiter().GetResult();
         string name = Path.GetFileNameWithoutExtension(Path.TrimEndingDirectorySeparator(Path.GetFullPath(path)));
         TopicProfile profile = TopicProfiler.Profile(
-            name.Length > 0 ? name : "texts", _index, encoder, read.Texts, cancellation: cancellation).Profile;
+            name.Length > 0 ? name : "texts", index, encoder, read.Texts, cancellation: cancellation).Profile;
         TimeSpan scoring = Stopwatch.GetElapsedTime(start);
         if (read.LeftOut.Count > 0)
         {
@@ -122,6 +129,8 @@ internal sealed class DemoSession : IDisposable
         _generator.Dispose();
         _steerer.Dispose();
     }
+
+    private Task<ReferenceIndex> OpenIndex() => _index ??= Task.Run(() => ReferenceIndex.Open(_pocket.Index));
 
     /// <summary>The arm that runs first would otherwise pay for what the runtime compiles.</summary>
     private void WarmUp(GenerationRequest original, GenerationRequest steered, CancellationToken cancellation)
