@@ -1,5 +1,8 @@
+using System.Globalization;
 using LayerSteer.Models;
 using LayerSteer.Topics;
+using LayerSteer.Training;
+using Spectre.Console;
 
 namespace LayerSteer.Cli;
 
@@ -15,5 +18,23 @@ internal static class FineTunedArm
     /// <returns>The fine-tuned model; the caller disposes it.</returns>
     public static Decoder Train(
         PocketModel pocket, TextTable texts, LoadOptions options, Terminal terminal, CancellationToken cancellation) =>
-        throw new NotSupportedException("--finetune: this version cannot train; leave it out");
+        terminal.Notes.Progress()
+            .Columns(
+                new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
+            .Start(display =>
+            {
+                ProgressTask task = display.AddTask("fine-tuning", maxValue: FineTuning.Defaults.Steps);
+                return FineTuning.Train(
+                    pocket.Model,
+                    texts.Texts,
+                    options,
+                    progress: now =>
+                    {
+                        task.Value = now.Line.Step;
+                        task.Description = string.Create(
+                            CultureInfo.InvariantCulture,
+                            $"fine-tuning, step {now.Line.Step}/{now.Steps}, loss {now.Line.Loss:F2}");
+                    },
+                    cancellation: cancellation);
+            });
 }

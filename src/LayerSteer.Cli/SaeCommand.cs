@@ -18,7 +18,7 @@ internal static class SaeCommand
 
     private static Command Train(Terminal terminal)
     {
-        Option<string> model = SharedOptions.Model();
+        Option<string?> model = SharedOptions.Model();
         Option<string> output =
             ValueOptions.RequiredPath("--out", "Folder of the autoencoders; an unfinished run in it goes on.", "-o");
         Option<string?> name = new("--model-name")
@@ -43,7 +43,7 @@ internal static class SaeCommand
         command.SetAction((parse, cancellation) =>
         {
             string folder = parse.GetRequiredValue(output);
-            string modelFolder = parse.GetRequiredValue(model);
+            string modelFolder = SharedOptions.ModelFolder(parse.GetValue(model));
             SaeTrainingOptions options = training.Options(parse);
             options.Validate();
             using var pool = new WorkerPool(SharedOptions.OrAll(parse.GetValue(threads)));

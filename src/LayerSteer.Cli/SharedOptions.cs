@@ -36,6 +36,10 @@ internal static class SharedOptions
             $"no {option} is given, and there is no pocket model in '{PocketModel.DefaultFolder}'; give {option}, "
             + "or set LAYERSTEER_POCKET to the folder of a pocket model");
 
+    /// <summary>The folder of the model that an option of <see cref="Model"/> names, or of the pocket model.</summary>
+    /// <exception cref="UsageException">No model is named and there is no pocket model.</exception>
+    public static string ModelFolder(string? given) => given ?? PocketUnless(null)!.Model;
+
     public static Option<string[]> Sae(bool required)
     {
         Option<string[]> sae = ValueOptions.Paths(

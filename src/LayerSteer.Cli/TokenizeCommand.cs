@@ -30,7 +30,7 @@ internal static class TokenizeCommand
         });
         command.SetAction(parse =>
         {
-            string folder = parse.GetValue(model) ?? SharedOptions.PocketUnless(null)!.Model;
+            string folder = SharedOptions.ModelFolder(parse.GetValue(model));
             TextTokenizer tokenizer = TextTokenizer.Load(folder);
             int[] prefix = [];
             if (parse.GetValue(bos))

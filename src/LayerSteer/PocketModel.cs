@@ -132,7 +132,7 @@ public sealed class PocketModel
     /// <param name="options">How to load; the defaults if null.</param>
     /// <returns>The model, or null if the topic comes without one.</returns>
     /// <exception cref="ArgumentException">There is no such topic.</exception>
-    /// <exception cref="NotSupportedException">The folder holds neither a checkpoint nor an adapter.</exception>
+    /// <exception cref="InvalidDataException">The folder holds neither a checkpoint nor an adapter for it.</exception>
     public Decoder? LoadFineTuned(string topic, LoadOptions? options = null)
     {
         if (Topic(topic).Adapter is not { } folder)
@@ -140,10 +140,9 @@ public sealed class PocketModel
             return null;
         }
 
-        // A whole checkpoint is one too. An adapter (adapter.json, adapter.safetensors) over Model comes here.
+        // A whole checkpoint is one too.
         return File.Exists(Path.Combine(folder, "config.json"))
             ? Decoder.Load(folder, options)
-            : throw new NotSupportedException(
-                $"'{folder}': no config.json in it; a fine-tuned model is a checkpoint folder");
+            : Decoder.Load(Model, (options ?? new LoadOptions()) with { Adapter = folder });
     }
 }
