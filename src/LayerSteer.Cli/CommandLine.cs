@@ -9,6 +9,7 @@ internal static class CommandLine
 {
     private static readonly (string Name, Func<Terminal, Command> Create)[] Commands =
     [
+        ("demo", DemoCommand.Create),
         ("generate", GenerateCommand.Create),
         ("index", IndexCommand.Create),
         ("topic", TopicCommand.Create),
@@ -19,6 +20,7 @@ internal static class CommandLine
         ("train", TrainCommand.Create),
         ("finetune", FinetuneCommand.Create),
         ("measure", MeasureCommand.Create),
+        ("sae", SaeCommand.Create),
         ("timing", TimingCommand.Create),
         ("dataset", DatasetCommand.Create),
         ("cache", CacheCommand.Create),
@@ -68,13 +70,16 @@ internal static class CommandLine
             terminal.Fail("cancelled");
             return 130;
         }
-        catch (Exception e) when (e is InvalidDataException or NotSupportedException or ArgumentException or IOException
-            or UnauthorizedAccessException or OutOfMemoryException)
+        catch (Exception e) when (IsRefusal(e))
         {
-            terminal.Fail(WithoutParameter(e.Message));
+            terminal.Fail(e);
             return 2;
         }
     }
+
+    /// <summary>Whether a failure is one of what was given, to be said in one line, and none of ours.</summary>
+    public static bool IsRefusal(Exception e) => e is InvalidDataException or NotSupportedException or ArgumentException
+        or IOException or UnauthorizedAccessException or OutOfMemoryException or UsageException;
 
     /// <summary>
     /// The command that comes first, or all of them: to make the options of all takes a tenth of the time that a first
@@ -103,11 +108,5 @@ internal static class CommandLine
 
         terminal.Note($"layersteer {command}--help shows what there is");
         return 1;
-    }
-
-    private static string WithoutParameter(string message)
-    {
-        int parameter = message.IndexOf(" (Parameter '", StringComparison.Ordinal);
-        return parameter < 0 ? message : message[..parameter];
     }
 }

@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.Text.Json.Nodes;
+using LayerSteer.Formats;
+using LayerSteer.Text;
 using LayerSteer.Topics;
 using Spectre.Console;
 
@@ -38,6 +40,7 @@ internal static class DatasetCommand
         {
             input, testInput, output, train, small, test, seed, json,
         };
+        command.Subcommands.Add(References(terminal));
         command.SetAction(parse =>
         {
             var options = new DatasetOptions
@@ -50,6 +53,59 @@ internal static class DatasetCommand
             DatasetReport report = DatasetBuilder.Build(
                 parse.GetRequiredValue(input), parse.GetRequiredValue(output), options, parse.GetValue(testInput));
             Show(terminal, parse.GetValue(json), options, report);
+            return 0;
+        });
+        return command;
+    }
+
+    private static Command References(Terminal terminal)
+    {
+        Option<string[]> texts = ValueOptions.Paths(
+            "--texts", "The corpus: .txt(.gz) with documents ended by a line <|endoftext|>, .jsonl(.gz), or folders.");
+        texts.Required = true;
+        texts.AllowMultipleArgumentsPerToken = true;
+        Option<string> output = ValueOptions.RequiredPath("--out", "The .jsonl file to write.", "-o");
+        Option<int?> count =
+            ValueOptions.Number<int>("--count", "How many passages to draw.", Count, n => n >= 1, 2000);
+        Option<int?> characters = ValueOptions.Number<int>(
+            "--characters", "About how long each is.", "a whole number from 40 on", n => n >= 40, 400);
+        Option<ulong?> seed = ValueOptions.Number<ulong>(
+            "--seed", "Chooses the passages.", "a whole number from 0 on", _ => true, 1);
+        Option<bool> json = SharedOptions.Json();
+        var command = new Command("references", "Draw passages from a corpus, to serve as reference texts of an index.")
+        {
+            texts, output, count, characters, seed, json,
+        };
+        command.SetAction(parse =>
+        {
+            string path = parse.GetRequiredValue(output);
+            OutputFiles.Require(path);
+            IReadOnlyList<ReferencePassage> passages = ReferencePassages.Draw(
+                TextCorpus.Open(parse.GetRequiredValue(texts)),
+                parse.GetRequiredValue(count)!.Value,
+                parse.GetRequiredValue(characters)!.Value,
+                parse.GetRequiredValue(seed)!.Value);
+            AtomicFile.WriteText(path, writer =>
+            {
+                foreach (ReferencePassage passage in passages)
+                {
+                    writer.WriteLine(new JsonObject
+                    {
+                        ["id"] = passage.Id,
+                        ["text"] = passage.Text,
+                        ["source"] = passage.Source,
+                    }.ToJsonString());
+                }
+            });
+            if (parse.GetValue(json))
+            {
+                terminal.WriteJson(new JsonObject { ["out"] = path, ["passages"] = passages.Count });
+            }
+            else
+            {
+                terminal.Out.WriteLine($"{path}: {passages.Count} passages");
+            }
+
             return 0;
         });
         return command;

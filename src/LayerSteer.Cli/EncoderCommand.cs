@@ -104,7 +104,8 @@ internal static class EncoderCommand
 
     private static Command Convert(Terminal terminal)
     {
-        Option<string> encoder = SharedOptions.Encoder();
+        Option<string> encoder =
+            ValueOptions.RequiredPath("--encoder", "Folder of the encoder, in sentence-transformers layout.");
         Option<string> output = ValueOptions.RequiredPath("--out", "Folder to write.", "-o");
         Option<string?> type = Type("bf16");
         Option<bool> json = SharedOptions.Json();

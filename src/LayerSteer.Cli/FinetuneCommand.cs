@@ -12,7 +12,7 @@ internal static class FinetuneCommand
 {
     public static Command Create(Terminal terminal)
     {
-        Option<string> model = SharedOptions.Model();
+        Option<string?> model = SharedOptions.Model();
         Option<string> output =
             ValueOptions.RequiredPath("--out", "Folder of the result; an unfinished run in it goes on.", "-o");
         Option<int?> lora = ValueOptions.Number<int>(
@@ -38,7 +38,7 @@ internal static class FinetuneCommand
         var training = new TrainingArguments(command, 100, 8, 5e-4, 10);
         command.SetAction((parse, cancellation) =>
         {
-            string source = parse.GetRequiredValue(model);
+            string source = SharedOptions.ModelFolder(parse.GetValue(model));
             string folder = parse.GetRequiredValue(output);
             if (Path.GetFullPath(folder) == Path.GetFullPath(source))
             {

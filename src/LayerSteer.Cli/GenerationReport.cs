@@ -89,6 +89,7 @@ internal sealed class GenerationReport(Terminal terminal, Steerer steerer, Steer
             ["stop_reason"] = NameOf(steered.StopReason),
             ["seed"] = steered.Seed,
             ["bos"] = BosPolicies.NameOf(bos),
+            ["model"] = steerer.Decoder.Path,
             ["dtype"] = WeightTypes.NameOf(steerer.Decoder.Type),
             ["edits"] = new JsonObject
             {

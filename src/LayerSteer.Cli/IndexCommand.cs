@@ -13,11 +13,11 @@ internal static class IndexCommand
 {
     public static Command Create(Terminal terminal)
     {
-        Option<string> model = SharedOptions.Model();
-        Option<string[]> sae = SharedOptions.Sae(required: true);
-        Option<int[]> layer = SharedOptions.Layers(required: true);
+        Option<string?> model = SharedOptions.Model();
+        Option<string[]> sae = SharedOptions.Sae(required: false);
+        Option<int[]> layer = SharedOptions.Layers(required: false);
         Option<HookKind?> hook = SharedOptions.Hook();
-        Option<string> encoder = SharedOptions.Encoder();
+        Option<string?> encoder = SharedOptions.Encoder("Default: the pocket model's, where that is the model.");
         Option<string> reference =
             ValueOptions.RequiredPath("--reference", "Reference texts: a CSV with header ',0', or JSON.");
         Option<string> output =
@@ -52,10 +52,11 @@ internal static class IndexCommand
         shard.HelpName = "n/of";
         command.SetAction((parse, cancellation) =>
         {
-            if (parse.GetRequiredValue(layer).Length != 1)
-            {
-                throw new UsageException("an index is of one layer; build one index for each");
-            }
+            PocketModel? pocket = SharedOptions.PocketUnless(parse.GetValue(model));
+            IReadOnlyList<(HookPoint Point, string Sae)> sites =
+                Sites(pocket, parse.GetValue(layer) ?? [], parse.GetValue(sae) ?? [], parse.GetValue(hook));
+            string encoderPath = parse.GetValue(encoder) ?? pocket?.Encoder
+                ?? throw new UsageException("--model needs --encoder, the folder of a sentence encoder");
 
             OutputFiles.Require(parse.GetValue(dump));
             TextTable references = TextTable.Read(parse.GetRequiredValue(reference));
@@ -69,10 +70,8 @@ internal static class IndexCommand
             using var pool = new WorkerPool(SharedOptions.OrAll(parse.GetValue(threads)));
             LoadOptions options = loading.Options(parse, terminal, pool);
             using Steerer steerer = Steerer.Load(
-                parse.GetRequiredValue(model),
-                SharedOptions.Sites(parse.GetRequiredValue(layer), parse.GetRequiredValue(sae), parse.GetValue(hook)),
-                options);
-            using SentenceEncoder sentences = SentenceEncoder.Load(parse.GetRequiredValue(encoder), options);
+                parse.GetValue(model) ?? pocket!.Model, sites, options);
+            using SentenceEncoder sentences = SentenceEncoder.Load(encoderPath, options);
             ReferenceIndexer indexer =
                 steerer.Indexer(sentences, parse.GetValue(mode) ?? SteeringMode.Corrected, parse.GetValue(bos));
             IndexManifest manifest = indexer.Manifest(references, number, of);
@@ -93,6 +92,25 @@ internal static class IndexCommand
             return Task.FromResult(0);
         });
         return command;
+    }
+
+    /// <summary>The one place that the index is of.</summary>
+    private static IReadOnlyList<(HookPoint Point, string Sae)> Sites(
+        PocketModel? pocket, int[] layers, string[] saes, HookKind? hook)
+    {
+        if (layers.Length > 1)
+        {
+            throw new UsageException("an index is of one layer; build one index for each");
+        }
+
+        if (layers.Length != saes.Length && (pocket is null || saes.Length > 0))
+        {
+            throw new UsageException("an index needs --sae and --layer, one of each");
+        }
+
+        return pocket is null
+            ? SharedOptions.Sites(layers, saes, hook)
+            : SharedOptions.Sites(pocket, layers, saes, hook);
     }
 
     private static Command Merge(Terminal terminal)

@@ -18,7 +18,7 @@ internal static class MeasureCommand
 
     public static Command Create(Terminal terminal)
     {
-        Option<string> model = SharedOptions.Model();
+        Option<string?> model = SharedOptions.Model();
         Option<string[]> texts = Texts("--texts", "Held-out texts: bits a byte of each file.");
         Option<string?> pairs = new("--pairs")
         {
@@ -50,7 +50,7 @@ internal static class MeasureCommand
 
             using var pool = new WorkerPool(SharedOptions.OrAll(parse.GetValue(threads)));
             using Steerer steerer =
-                Steerer.Load(parse.GetRequiredValue(model), [], loading.Options(parse, terminal, pool));
+                Steerer.Load(SharedOptions.ModelFolder(parse.GetValue(model)), [], loading.Options(parse, terminal, pool));
             using var likelihood = new LogLikelihood(steerer.Decoder);
             var result = new JsonObject { ["model"] = steerer.Decoder.Digest };
             if (held.Length > 0)

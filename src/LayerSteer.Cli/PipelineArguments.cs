@@ -6,13 +6,15 @@ namespace LayerSteer.Cli;
 
 /// <summary>
 /// The seed's <c>generated_outputs</c> in one command line: two CSV files, reference and alignment texts, in place of
-/// scores. The index is built in a temporary folder and removed; `index` and `topic` keep theirs.
+/// scores. The index is built in a temporary folder and removed; `index` and `topic` keep theirs. With the pocket model
+/// its index and encoder stand in for reference texts and encoder that are not given.
 /// </summary>
 internal sealed class PipelineArguments
 {
     private readonly Option<string?> _reference = new("--reference")
     {
-        Description = "Reference texts; with --align and --encoder in place of --scores or --topic.",
+        Description = "Reference texts; with --align and --encoder in place of --scores or --topic. "
+            + "Default: the pocket model's index, where that is the model.",
         HelpName = "path",
     };
 
@@ -39,39 +41,59 @@ internal sealed class PipelineArguments
         IsRequired = required;
         foreach (Option<string?> option in new[] { _reference, _align, _encoder })
         {
-            option.Required = required;
+            option.Required = required && option != _encoder;
             command.Options.Add(option);
         }
-
-        command.Validators.Add(result =>
-        {
-            int given =
-                new Option[] { _reference, _align, _encoder }.Count(option => result.GetResult(option) is not null);
-            if (!required && given is 1 or 2)
-            {
-                result.AddError("--reference, --align and --encoder belong together");
-            }
-        });
     }
 
     public bool IsRequired { get; }
 
-    public bool IsGiven(ParseResult parse) => parse.GetResult(_reference) is not null;
+    public bool IsGiven(ParseResult parse) => parse.GetResult(_align) is not null;
+
+    /// <summary>Refuses options that need others which are not given.</summary>
+    /// <exception cref="UsageException">One does.</exception>
+    public void Check(ParseResult parse, PocketModel? pocket)
+    {
+        bool reference = parse.GetValue(_reference) is not null;
+        bool encoder = parse.GetValue(_encoder) is not null;
+        if (pocket is null && (reference != IsGiven(parse) || reference != encoder))
+        {
+            throw new UsageException("--reference, --align and --encoder belong together");
+        }
+
+        if (pocket is not null && (reference || encoder) && !IsGiven(parse))
+        {
+            throw new UsageException($"{(reference ? "--reference" : "--encoder")} needs --align, the topic's texts");
+        }
+
+        if (pocket is not null && encoder && !reference)
+        {
+            throw new UsageException(
+                "--encoder needs --reference: the pocket model's index was made with its own encoder");
+        }
+    }
 
     public TextTable References(ParseResult parse) => TextTable.Read(parse.GetRequiredValue(_reference)!);
 
     public TextTable Alignment(ParseResult parse) => TextTable.Read(parse.GetRequiredValue(_align)!);
 
-    public SentenceEncoder Encoder(ParseResult parse, Terminal terminal, Steerer steerer) =>
+    public SentenceEncoder Encoder(ParseResult parse, Terminal terminal, Steerer steerer, PocketModel? pocket) =>
         SentenceEncoder.Load(
-            parse.GetRequiredValue(_encoder)!, _loading.Options(parse, terminal, steerer.Decoder.Pool));
+            parse.GetValue(_encoder) ?? pocket!.Encoder, _loading.Options(parse, terminal, steerer.Decoder.Pool));
 
-    /// <summary>Indexes the references and scores the topic.</summary>
+    /// <summary>Indexes the references, or takes the pocket model's index, and scores the topic.</summary>
     public TopicProfile Profile(
-        ParseResult parse, Terminal terminal, Steerer steerer, SteeringMode mode, CancellationToken cancellation)
+        ParseResult parse,
+        Terminal terminal,
+        Steerer steerer,
+        SteeringMode mode,
+        PocketModel? pocket,
+        CancellationToken cancellation)
     {
-        using SentenceEncoder encoder = Encoder(parse, terminal, steerer);
-        ReferenceIndex index = Index(terminal, steerer.Indexer(encoder, mode), References(parse), cancellation);
+        using SentenceEncoder encoder = Encoder(parse, terminal, steerer, pocket);
+        ReferenceIndex index = pocket is not null && parse.GetValue(_reference) is null
+            ? ReferenceIndex.Open(pocket.Index)
+            : Index(terminal, steerer.Indexer(encoder, mode), References(parse), cancellation);
         TopicProfile profile = Score(index, encoder, Alignment(parse), cancellation).Profile;
         terminal.WarnUnlessScored(profile);
         return profile;

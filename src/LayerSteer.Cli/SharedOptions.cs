@@ -19,8 +19,26 @@ internal static class SharedOptions
     /// <summary>The number of threads that an option of <see cref="Threads"/> asks for.</summary>
     public static int OrAll(int? threads) => threads ?? Environment.ProcessorCount;
 
-    public static Option<string> Model() =>
-        ValueOptions.RequiredPath("--model", "Folder of the checkpoint: config.json, weights, tokenizer.");
+    public static Option<string?> Model() => new("--model")
+    {
+        Description = "Folder of the checkpoint: config.json, weights, tokenizer. "
+            + "Default: the pocket model that comes with this tool, with its autoencoder, encoder, index and topics.",
+        HelpName = "path",
+    };
+
+    /// <summary>
+    /// The pocket model where no model is named; null where one is, and then nothing of the pocket model is used.
+    /// </summary>
+    /// <exception cref="UsageException">No model is named and there is no pocket model.</exception>
+    public static PocketModel? PocketUnless(string? given, string option = "--model") => given is not null
+        ? null
+        : PocketModel.Find() ?? throw new UsageException(
+            $"no {option} is given, and there is no pocket model in '{PocketModel.DefaultFolder}'; give {option}, "
+            + "or set LAYERSTEER_POCKET to the folder of a pocket model");
+
+    /// <summary>The folder of the model that an option of <see cref="Model"/> names, or of the pocket model.</summary>
+    /// <exception cref="UsageException">No model is named and there is no pocket model.</exception>
+    public static string ModelFolder(string? given) => given ?? PocketUnless(null)!.Model;
 
     public static Option<string[]> Sae(bool required)
     {
@@ -50,8 +68,31 @@ internal static class SharedOptions
     public static Option<BosPolicy?> Bos(string description) =>
         ValueOptions.Named("--bos", description, ("one", BosPolicy.One), ("none", BosPolicy.None));
 
-    public static Option<string> Encoder() =>
-        ValueOptions.RequiredPath("--encoder", "Folder of the sentence encoder, in sentence-transformers layout.");
+    public static Option<string?> Encoder(string otherwise) => new("--encoder")
+    {
+        Description = $"Folder of the sentence encoder, in sentence-transformers layout. {otherwise}",
+        HelpName = "path",
+    };
+
+    /// <summary>
+    /// The hook points with their autoencoders: those that are named, or the pocket model's at the layers that are named,
+    /// or its default one.
+    /// </summary>
+    /// <exception cref="ArgumentException">The pocket model has no autoencoder there.</exception>
+    public static IReadOnlyList<(HookPoint Point, string Sae)> Sites(
+        PocketModel pocket, int[] layers, string[] saes, HookKind? hook)
+    {
+        if (saes.Length > 0)
+        {
+            return Sites(layers, saes, hook);
+        }
+
+        IEnumerable<PocketSae> own = layers.Length == 0 && hook is null
+            ? [pocket.DefaultSae]
+            : (layers.Length == 0 ? [pocket.DefaultSae.Point.Layer] : layers)
+                .Select(layer => pocket.SaeAt(new HookPoint(hook ?? HookKind.ResidualPost, layer)));
+        return [.. own.Select(sae => (sae.Point, sae.Path))];
+    }
 
     public static Option<string[]> Texts()
     {

@@ -9,7 +9,7 @@ namespace LayerSteer.Cli;
 /// <summary>The options of a command that steers: which model, autoencoders, scores, method and how strongly.</summary>
 internal sealed class SteeringArguments
 {
-    private readonly Option<string> _model = SharedOptions.Model();
+    private readonly Option<string?> _model = SharedOptions.Model();
     private readonly Option<string[]> _sae = SharedOptions.Sae(required: false);
     private readonly Option<int[]> _layer = SharedOptions.Layers(required: false);
     private readonly Option<HookKind?> _hook = SharedOptions.Hook();
@@ -59,6 +59,7 @@ internal sealed class SteeringArguments
     private readonly Option<int?> _threads = SharedOptions.Threads();
     private readonly LoadingArguments _loading;
     private readonly PipelineArguments? _pipeline;
+    private PocketModel? _pocket;
 
     /// <summary>Adds the options to a command.</summary>
     /// <param name="command">The command.</param>
@@ -84,6 +85,11 @@ internal sealed class SteeringArguments
     public BosPolicy Bos(ParseResult parse) => parse.GetValue(_bos) ?? BosPolicy.One;
 
     public int Threads(ParseResult parse) => SharedOptions.OrAll(parse.GetValue(_threads));
+
+    /// <summary>The pocket model; null where --model is given.</summary>
+    /// <exception cref="UsageException">No model is named and there is no pocket model.</exception>
+    public PocketModel? Pocket(ParseResult parse) =>
+        _pocket ??= SharedOptions.PocketUnless(parse.GetValue(_model));
 
     /// <summary>Whether --scores or --topic is given.</summary>
     public bool NamesScores(ParseResult parse) =>
@@ -117,6 +123,8 @@ internal sealed class SteeringArguments
             {
                 Sites(parse);
             }
+
+            _pipeline?.Check(parse, Pocket(parse));
         }
         catch (ArgumentException e)
         {
@@ -130,8 +138,8 @@ internal sealed class SteeringArguments
     /// <summary>Loads the model, and the autoencoders if any are named.</summary>
     public Steerer Load(ParseResult parse, Terminal terminal, WorkerPool pool) =>
         Steerer.Load(
-            parse.GetRequiredValue(_model),
-            Names(parse) ? Sites(parse) : [],
+            parse.GetValue(_model) ?? Pocket(parse)!.Model,
+            Pocket(parse) is not null || Names(parse) ? Sites(parse) : [],
             _loading.Options(parse, terminal, pool));
 
     /// <summary>The plan of what is named: scores, a topic, or the texts to make one of.</summary>
@@ -146,7 +154,7 @@ internal sealed class SteeringArguments
         string[] scores = parse.GetValue(_scores) ?? [];
         if (parse.GetValue(_topic) is { } topic)
         {
-            TopicProfile profile = TopicFolder.Read(topic);
+            TopicProfile profile = TopicFolder.Read(topic, Pocket(parse));
             terminal.WarnUnlessScored(profile);
             NoteUnsupported(terminal, topic, profile.ToLatentScores());
             string dtype = WeightTypes.NameOf(steerer.Decoder.Type);
@@ -161,7 +169,8 @@ internal sealed class SteeringArguments
 
         if (scores.Length == 0)
         {
-            return steerer.Plan(options, _pipeline!.Profile(parse, terminal, steerer, options.Mode, cancellation));
+            return steerer.Plan(options, _pipeline!.Profile(
+                parse, terminal, steerer, options.Mode, Pocket(parse), cancellation));
         }
 
         var read = new List<LatentScores>();
@@ -181,11 +190,22 @@ internal sealed class SteeringArguments
         Length: > 0,
     };
 
-    private IReadOnlyList<(HookPoint Point, string Sae)> Sites(ParseResult parse) => Names(parse)
+    private IReadOnlyList<(HookPoint Point, string Sae)> Sites(ParseResult parse) => Pocket(parse) is { } pocket
+        ? PocketSites(parse, pocket)
+        : Names(parse)
         ? SharedOptions.Sites(parse.GetValue(_layer)!, parse.GetValue(_sae)!, parse.GetValue(_hook))
         : throw new ArgumentException(
             $"method {SteeringMethods.NameOf(parse.GetValue(_method) ?? SteeringMethod.Swap)} needs --sae and --layer; "
             + "--method orig is the unsteered model");
+
+    private IReadOnlyList<(HookPoint Point, string Sae)> PocketSites(ParseResult parse, PocketModel pocket)
+    {
+        int[] layers = parse.GetValue(_layer) ?? [];
+        string[] saes = parse.GetValue(_sae) ?? [];
+        return saes.Length > 0 && layers.Length == 0
+            ? throw new ArgumentException("--sae needs --layer; without both, the pocket model's own is used")
+            : SharedOptions.Sites(pocket, layers, saes, parse.GetValue(_hook));
+    }
 
     private void RequireOneSource(ParseResult parse, SteeringMethod method)
     {
@@ -196,8 +216,12 @@ internal sealed class SteeringArguments
 
         bool made = _pipeline?.IsGiven(parse) ?? false;
         int sources = (parse.GetValue(_scores) is { Length: > 0 } ? 1 : 0) + (parse.GetValue(_topic) is null ? 0 : 1);
-        string choice =
-            _pipeline is null ? "--scores or --topic" : "--scores, --topic, or --reference with --align and --encoder";
+        string topic = Pocket(parse) is { } pocket
+            ? $"--topic ({string.Join(", ", pocket.Topics.Select(known => known.Name))})"
+            : "--topic";
+        string choice = _pipeline is null ? $"--scores or {topic}"
+            : Pocket(parse) is not null ? $"--scores, {topic}, or --align"
+            : $"--scores, {topic}, or --reference with --align and --encoder";
         if (sources > 1 || (sources > 0 && made && !_pipeline!.IsRequired))
         {
             throw new UsageException($"give only one of {choice}");

@@ -31,6 +31,15 @@ internal sealed class Terminal(TextWriter output, Func<IAnsiConsole> tables, Fun
     /// <summary>Results, as text.</summary>
     public TextWriter Out => output;
 
+    /// <summary>Lines that a person, or a pipe, gives; asked for when they are read.</summary>
+    public Func<TextReader> In { get; init; } = () => TextReader.Null;
+
+    /// <summary>Whether the lines of <see cref="In"/> are typed by a person.</summary>
+    public bool IsTyped { get; init; }
+
+    /// <summary>What Ctrl-C does in place of ending the command; null where it ends it.</summary>
+    public Action? OnInterrupt { get; set; }
+
     /// <summary>Results, as tables; the same place.</summary>
     public IAnsiConsole Tables => _tables.Value;
 
@@ -43,7 +52,11 @@ internal sealed class Terminal(TextWriter output, Func<IAnsiConsole> tables, Fun
         return new Terminal(
             Console.Out,
             () => On(Console.Out, Console.IsOutputRedirected ? RedirectedWidth : null),
-            () => On(Console.Error, Console.IsErrorRedirected ? UnlimitedWidth : null));
+            () => On(Console.Error, Console.IsErrorRedirected ? UnlimitedWidth : null))
+        {
+            In = () => Console.In,
+            IsTyped = !Console.IsInputRedirected,
+        };
     }
 
     /// <summary>Prints one JSON value on a line of its own.</summary>
@@ -55,6 +68,13 @@ internal sealed class Terminal(TextWriter output, Func<IAnsiConsole> tables, Fun
     /// <summary>Why nothing came of it, on one line.</summary>
     public void Fail(string message) =>
         Notes.MarkupLine($"[red]error:[/] {Markup.Escape(message.ReplaceLineEndings(" "))}");
+
+    /// <summary>Why nothing came of it, without the name of a parameter, which is none of the user's.</summary>
+    public void Fail(Exception e)
+    {
+        int parameter = e.Message.IndexOf(" (Parameter '", StringComparison.Ordinal);
+        Fail(parameter < 0 ? e.Message : e.Message[..parameter]);
+    }
 
     /// <summary>Warns of a topic that its autoencoder cannot tell from others.</summary>
     public void WarnUnlessScored(TopicProfile profile)

@@ -66,7 +66,7 @@ internal static class TimingCommand
             TextTable alignment = First(pipeline.Alignment(parse), parse.GetValue(maxTexts));
             using var pool = new WorkerPool(steering.Threads(parse));
             using Steerer steerer = steering.Load(parse, terminal, pool);
-            using SentenceEncoder encoder = pipeline.Encoder(parse, terminal, steerer);
+            using SentenceEncoder encoder = pipeline.Encoder(parse, terminal, steerer, steering.Pocket(parse));
             ReferenceIndexer indexer = steerer.Indexer(encoder, options.Mode);
             ReferenceIndex index = PipelineArguments.Index(terminal, indexer, references, cancellation);
             ScoredTopic topic = PipelineArguments.Score(index, encoder, alignment, cancellation);

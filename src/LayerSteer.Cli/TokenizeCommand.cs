@@ -11,7 +11,11 @@ internal static class TokenizeCommand
 {
     public static Command Create(Terminal terminal)
     {
-        Option<string> model = ValueOptions.RequiredPath("--model", "Folder with tokenizer files.");
+        Option<string?> model = new("--model")
+        {
+            Description = "Folder with tokenizer files. Default: the pocket model that comes with this tool.",
+            HelpName = "path",
+        };
         Option<string?> text = new("--text") { Description = "The text." };
         Option<string?> file = new("--file") { Description = "A JSON file with a list of texts." };
         Option<bool> bos = new("--bos") { Description = "Put the BOS token in front of each text." };
@@ -26,7 +30,7 @@ internal static class TokenizeCommand
         });
         command.SetAction(parse =>
         {
-            string folder = parse.GetRequiredValue(model);
+            string folder = SharedOptions.ModelFolder(parse.GetValue(model));
             TextTokenizer tokenizer = TextTokenizer.Load(folder);
             int[] prefix = [];
             if (parse.GetValue(bos))

@@ -15,14 +15,14 @@ internal static class TopicCommand
 {
     public static Command Create(Terminal terminal)
     {
-        Option<string> index = ValueOptions.RequiredPath("--index", "Folder of the reference index.");
-        Option<string> align =
-            ValueOptions.RequiredPath("--align", "The topic's texts: a CSV with header ',0', or JSON.");
-        Option<string?> encoder = new("--encoder")
+        Option<string?> index = new("--index")
         {
-            Description = "Folder of the sentence encoder. Default: the one the index names.",
+            Description = "Folder of the reference index. Default: that of the pocket model, with its encoder.",
             HelpName = "path",
         };
+        Option<string> align =
+            ValueOptions.RequiredPath("--align", "The topic's texts: a CSV with header ',0', or JSON.");
+        Option<string?> encoder = SharedOptions.Encoder("Default: the one the index names.");
         Option<SummaryKind?> summary = ValueOptions.Named(
             "--summary",
             "How a reference prompt is summarised. Default: avg.",
@@ -71,7 +71,8 @@ internal static class TopicCommand
         command.SetAction((parse, cancellation) =>
         {
             OutputFiles.Require(parse.GetValue(output), parse.GetValue(scores), parse.GetValue(dump));
-            ReferenceIndex references = ReferenceIndex.Open(parse.GetRequiredValue(index));
+            PocketModel? pocket = SharedOptions.PocketUnless(parse.GetValue(index), "--index");
+            ReferenceIndex references = ReferenceIndex.Open(parse.GetValue(index) ?? pocket!.Index);
             IndexManifest manifest = references.Manifest;
             if (parse.GetValue(mode) is { } wanted && wanted != manifest.Mode)
             {
@@ -84,7 +85,8 @@ internal static class TopicCommand
             TextTable texts = TextTable.Read(path);
             using var pool = new WorkerPool(SharedOptions.OrAll(parse.GetValue(threads)));
             using SentenceEncoder sentences = SentenceEncoder.Load(
-                parse.GetValue(encoder) ?? manifest.Encoder.Path, loading.Options(parse, terminal, pool));
+                parse.GetValue(encoder) ?? pocket?.Encoder ?? manifest.Encoder.Path,
+                loading.Options(parse, terminal, pool));
             ScoredTopic topic = TopicProfiler.Profile(
                 parse.GetValue(name) ?? Path.GetFileNameWithoutExtension(path),
                 references,
@@ -118,7 +120,7 @@ internal static class TopicCommand
         var command = new Command("list", "Show the named topics.") { json };
         command.SetAction(parse =>
         {
-            IReadOnlyDictionary<string, string> topics = TopicFolder.All();
+            IReadOnlyDictionary<string, string> topics = TopicFolder.All(PocketModel.Find());
             if (parse.GetValue(json))
             {
                 var list = new JsonArray();

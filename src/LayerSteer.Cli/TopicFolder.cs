@@ -3,23 +3,28 @@ using LayerSteer.Topics;
 
 namespace LayerSteer.Cli;
 
-/// <summary>Named topics: in the user's data folder, and beside the models that are shipped with the tool.</summary>
+/// <summary>Named topics: in the user's data folder, and those that come with the pocket model.</summary>
 internal static class TopicFolder
 {
     private const string Extension = ".json";
 
     /// <summary>
-    /// All named topics with their files; the user's own come first and hide shipped ones of the same name.
+    /// All named topics with their files; the user's own come first and hide the pocket model's of the same name.
     /// </summary>
-    public static IReadOnlyDictionary<string, string> All()
+    public static IReadOnlyDictionary<string, string> All(PocketModel? pocket)
     {
         var topics = new SortedDictionary<string, string>(StringComparer.Ordinal);
-        foreach (string folder in Folders().Where(Directory.Exists))
+        if (Directory.Exists(UserFolders.Topics))
         {
-            foreach (string file in Directory.EnumerateFiles(folder, "*" + Extension))
+            foreach (string file in Directory.EnumerateFiles(UserFolders.Topics, "*" + Extension))
             {
                 topics.TryAdd(Path.GetFileNameWithoutExtension(file), file);
             }
+        }
+
+        foreach (PocketTopic topic in pocket?.Topics ?? [])
+        {
+            topics.TryAdd(topic.Name, topic.Profile);
         }
 
         return topics;
@@ -40,14 +45,16 @@ internal static class TopicFolder
     }
 
     /// <summary>Reads a topic by its file or by its name.</summary>
-    public static TopicProfile Read(string nameOrPath)
+    /// <param name="nameOrPath">Either.</param>
+    /// <param name="pocket">Whose topics count too; null where the model is another.</param>
+    public static TopicProfile Read(string nameOrPath, PocketModel? pocket)
     {
         if (File.Exists(nameOrPath))
         {
             return TopicProfile.Read(nameOrPath);
         }
 
-        IReadOnlyDictionary<string, string> topics = All();
+        IReadOnlyDictionary<string, string> topics = All(pocket);
         if (topics.TryGetValue(nameOrPath, out string? path))
         {
             return TopicProfile.Read(path);
@@ -57,18 +64,5 @@ internal static class TopicFolder
             ? "there are no named topics"
             : $"named topics are {string.Join(", ", topics.Keys.Take(12))}";
         throw new InvalidDataException($"'{nameOrPath}': no such topic file; {known}");
-    }
-
-    private static IEnumerable<string> Folders()
-    {
-        yield return UserFolders.Topics;
-        string shipped = Path.Combine(AppContext.BaseDirectory, "models");
-        if (Directory.Exists(shipped))
-        {
-            foreach (string model in Directory.EnumerateDirectories(shipped).Order(StringComparer.Ordinal))
-            {
-                yield return Path.Combine(model, "topics");
-            }
-        }
     }
 }

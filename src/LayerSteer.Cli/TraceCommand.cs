@@ -74,6 +74,7 @@ internal static class TraceCommand
                 terminal.WriteJson(new JsonObject
                 {
                     ["out"] = path,
+                    ["model"] = steerer.Decoder.Path,
                     ["dtype"] = WeightTypes.NameOf(steerer.Decoder.Type),
                     ["prompts"] = ids.Length,
                     ["tokens"] = JsonValues.Array(ids.Select(prompt => prompt.Length)),

@@ -15,7 +15,7 @@ internal static class TrainCommand
     public static Command Create(Terminal terminal)
     {
         Option<string> tokenizer =
-            ValueOptions.RequiredPath("--tokenizer", "Folder of the tokenizer; `layersteer tokenize train` makes one.");
+            ValueOptions.RequiredPath("--tokenizer", "Folder of the tokenizer; `layersteer tokenizer train` makes one.");
         Option<string> output =
             ValueOptions.RequiredPath("--out", "Folder of the model; an unfinished run in it goes on.", "-o");
         Option<int?> layers = Size("--layers", "Blocks.", 6);

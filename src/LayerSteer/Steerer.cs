@@ -70,7 +70,7 @@ public sealed class Steerer : IDisposable
             {
                 if (!loaded.TryGetValue(path, out SparseAutoencoder? autoencoder))
                 {
-                    autoencoder = OpenAiAutoencoder.Load(path, options);
+                    autoencoder = SparseAutoencoder.Load(path, options);
                     loaded.Add(path, autoencoder);
                 }
 

@@ -36,6 +36,7 @@ public sealed class EncodedRows
     private readonly int[] _candidates;
     private readonly float[] _exact;
     private readonly float[] _scratch;
+    private readonly float _leastThreshold;
     private float[] _dense = [];
     private float[] _keys;
     private int _denseRow = -1;
@@ -65,6 +66,11 @@ public sealed class EncodedRows
         _exact = new float[most];
         _keys = new float[most];
         _scratch = new float[encoder.Rows.ScratchLength];
+        _leastThreshold = float.Epsilon;
+        if (!autoencoder.Activation.Thresholds.IsEmpty)
+        {
+            _leastThreshold = Math.Max(_leastThreshold, Smallest(autoencoder.Activation.Thresholds.Span));
+        }
     }
 
     /// <summary>The most rows that are encoded at once.</summary>
@@ -197,8 +203,8 @@ public sealed class EncodedRows
     /// </summary>
     private float LeastKey(SaeActivation activation)
     {
-        float least = activation.Kind == SaeActivationKind.TopKIdentity ? float.NegativeInfinity : float.Epsilon;
-        if (activation.Kind == SaeActivationKind.Relu || _lower.Length < activation.K)
+        float least = activation.Kind == SaeActivationKind.TopKIdentity ? float.NegativeInfinity : _leastThreshold;
+        if (activation.KeepsByValue || _lower.Length < activation.K)
         {
             return least;
         }
@@ -241,6 +247,17 @@ public sealed class EncodedRows
 
         _candidates.AsSpan(0, count).Sort();
         return count;
+    }
+
+    private static float Smallest(ReadOnlySpan<float> values)
+    {
+        float smallest = float.PositiveInfinity;
+        foreach (float value in values)
+        {
+            smallest = MathF.Min(smallest, value);
+        }
+
+        return smallest;
     }
 
     /// <summary>Whether all are below a limit; NaN is not.</summary>

@@ -158,7 +158,7 @@ public static class OpenAiAutoencoder
     }
 
     /// <summary>[dIn, dSae] on disk to [dSae, dIn] in memory, in blocks that the caches hold.</summary>
-    private static void Transpose(NativeBuffer rows, int dIn, int dSae, ElementReader read)
+    internal static void Transpose(NativeBuffer rows, int dIn, int dSae, ElementReader read)
     {
         const int Block = 16;
         float[] block = new float[checked(Block * dSae)];

@@ -15,17 +15,29 @@ public enum SaeActivationKind
     /// z keeps the k largest a of a token as they are, negative ones too (<c>postact_fn</c> Identity).
     /// </summary>
     TopKIdentity,
+
+    /// <summary>
+    /// z = a where a is above 0 and above its latent's threshold, else 0 (Rajamanoharan et al. 2024, arXiv 2407.14435).
+    /// </summary>
+    JumpRelu,
 }
 
 /// <summary>An activation with its k.</summary>
 /// <param name="Kind">The function.</param>
-/// <param name="K">The number of latents kept of each token; 0 for ReLU.</param>
+/// <param name="K">The number of latents kept of each token; 0 for ReLU and JumpReLU.</param>
 public readonly record struct SaeActivation(SaeActivationKind Kind, int K)
 {
+    /// <summary>The threshold of each latent, [dSae], of JumpReLU; empty otherwise.</summary>
+    public ReadOnlyMemory<float> Thresholds { get; init; }
+
+    /// <summary>Whether latents are kept by their own values alone, not by how they rank.</summary>
+    internal bool KeepsByValue => Kind is SaeActivationKind.Relu or SaeActivationKind.JumpRelu;
+
     /// <summary>As reports print it: <c>TopK(32)</c>.</summary>
     public override string ToString() => Kind switch
     {
         SaeActivationKind.Relu => "ReLU",
+        SaeActivationKind.JumpRelu => "JumpReLU",
         SaeActivationKind.TopK => $"TopK({K})",
         _ => $"TopK({K}, identity)",
     };
@@ -54,12 +66,18 @@ public readonly record struct SaeActivation(SaeActivationKind Kind, int K)
             ranks[i] = keys.Of(latents.IsEmpty ? i : latents[i], preActivations[i]);
         }
 
-        bool all = Kind == SaeActivationKind.Relu;
+        bool all = KeepsByValue;
+        ReadOnlySpan<float> thresholds = Thresholds.Span;
         int count = all ? ranks.Length : TopK.Select(ranks, topScratch[..K]);
         for (int i = 0; i < count; i++)
         {
             int at = all ? i : topScratch[i];
             float key = ranks[at];
+            if (!thresholds.IsEmpty && !(key > thresholds[latents.IsEmpty ? at : latents[at]]))
+            {
+                continue;
+            }
+
             if (key > 0f || (Kind == SaeActivationKind.TopKIdentity && key != 0f && float.IsFinite(key)))
             {
                 kept.Add(latents.IsEmpty ? at : latents[at], takesKeys ? key : preActivations[at]);

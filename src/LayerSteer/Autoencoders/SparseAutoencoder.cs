@@ -12,7 +12,7 @@ public readonly record struct InputScale(float Mean, float Scale);
 /// A sparse autoencoder (Gao et al. 2024, arXiv 2406.04093; formulas of the released code):
 /// <code>
 /// x̃ = (x − mu) / (std + 1e-5)      mu = mean(x), std with divisor d − 1; x̃ = x if it does not normalise
-/// a = W_enc (x̃ − b_dec) + b_enc     pre-activations, [dSae]
+/// a = W_enc (x̃ − b_dec) + b_enc     pre-activations, [dSae]; b_dec is not taken off where the file says so
 /// z = act(a)                        latents, [dSae]
 /// x̂ = (W_decᵀ z + b_dec)·std + mu   reconstruction, [dIn]
 /// </code>
@@ -25,6 +25,7 @@ public sealed class SparseAutoencoder : IDisposable
     private readonly ScreenedEncoder _encoder;
     private readonly NativeBuffer _decoder;
     private readonly float[] _decoderBias;
+    private readonly float[] _inputBias;
     private readonly WeightStore _store;
     private readonly Lazy<string> _digest;
     private readonly WorkerPool _pool;
@@ -38,12 +39,14 @@ public sealed class SparseAutoencoder : IDisposable
         bool normalises,
         WeightStore store,
         Lazy<string> digest,
-        WorkerPool pool)
+        WorkerPool pool,
+        bool takesOffBias = true)
     {
         Path = path;
         _encoder = encoder;
         _decoder = decoder;
         _decoderBias = decoderBias;
+        _inputBias = takesOffBias ? decoderBias : new float[decoderBias.Length];
         Activation = activation;
         Normalises = normalises;
         _store = store;
@@ -66,13 +69,42 @@ public sealed class SparseAutoencoder : IDisposable
     /// <summary>Whether inputs are brought to mean 0 and standard deviation 1 first.</summary>
     public bool Normalises { get; }
 
+    /// <summary>The hook point that it was trained at, if its file says so; it can sit nowhere else.</summary>
+    public HookPoint? HookPoint { get; internal init; }
+
+    /// <summary>What its file says of it; null for a file that says no more than its weights.</summary>
+    public AutoencoderConfig? Config { get; internal init; }
+
     /// <summary>SHA-256 of the file; computed when first asked for.</summary>
     public string Digest => _digest.Value;
+
+    /// <summary>
+    /// Loads an autoencoder: a checkpoint of openai/sparse_autoencoder (<see cref="OpenAiAutoencoder"/>), a folder in
+    /// SAELens' layout or our own single file (<see cref="SaeLensAutoencoder"/>). Which it is, its content says.
+    /// </summary>
+    /// <param name="path">The file or the folder.</param>
+    /// <param name="options">How to load it; the defaults if null.</param>
+    /// <returns>The autoencoder; the caller disposes it.</returns>
+    /// <exception cref="InvalidDataException">A file is missing or damaged.</exception>
+    /// <exception cref="NotSupportedException">It is of a kind that is not supported; the message names it.</exception>
+    public static SparseAutoencoder Load(string path, LoadOptions? options = null) =>
+        SaeLensAutoencoder.Recognises(path)
+            ? SaeLensAutoencoder.Load(path, options)
+            : OpenAiAutoencoder.Load(path, options);
+
+    /// <summary>The hook point that an autoencoder's file names, without loading its weights.</summary>
+    /// <param name="path">As for <see cref="Load"/>.</param>
+    /// <returns>The hook point; null if the file names none.</returns>
+    /// <exception cref="InvalidDataException">A file is missing or damaged.</exception>
+    public static HookPoint? ReadHookPoint(string path) =>
+        SaeLensAutoencoder.Recognises(path) ? SaeLensAutoencoder.ReadConfig(path).HookPoint : null;
 
     /// <summary>Refuses a hook point of a model where this autoencoder cannot sit.</summary>
     /// <param name="spec">The model.</param>
     /// <param name="point">The hook point.</param>
-    /// <exception cref="ArgumentException">The layer is out of range, or the widths differ.</exception>
+    /// <exception cref="ArgumentException">
+    /// The layer is out of range, the widths differ, or its file names another hook point.
+    /// </exception>
     public void RequireFits(ArchitectureSpec spec, HookPoint point)
     {
         ArgumentNullException.ThrowIfNull(spec);
@@ -87,6 +119,11 @@ public sealed class SparseAutoencoder : IDisposable
                 $"'{Path}': the autoencoder's input has width {DIn}, "
                 + $"but {point} of this model has width {point.WidthIn(spec)}");
         }
+
+        if (HookPoint is { } own && SamePlace(own) != SamePlace(point))
+        {
+            throw new ArgumentException($"'{Path}': the autoencoder was trained at {own}, not at {point}; use it there");
+        }
     }
 
     /// <summary>Mean and scale of an input.</summary>
@@ -94,13 +131,24 @@ public sealed class SparseAutoencoder : IDisposable
     public InputScale ScaleOf(ReadOnlySpan<float> x)
     {
         Require(x.Length, DIn, nameof(x));
-        if (!Normalises)
-        {
-            return new InputScale(0f, 1f);
-        }
+        return Normalises ? NormalScaleOf(x) : new InputScale(0f, 1f);
+    }
 
+    /// <summary>Mean and standard deviation of an input that is normalised.</summary>
+    internal static InputScale NormalScaleOf(ReadOnlySpan<float> x)
+    {
         RowStatistics row = StatisticsKernel.Of(x);
-        return new InputScale(row.Mean, MathF.Sqrt(row.SquaredDeviations / (DIn - 1)));
+        return new InputScale(row.Mean, MathF.Sqrt(row.SquaredDeviations / (x.Length - 1)));
+    }
+
+    /// <summary>x̃, the normalised input.</summary>
+    internal static void Normalise(ReadOnlySpan<float> x, InputScale scale, Span<float> normalised)
+    {
+        float divisor = scale.Scale + NormalisationEpsilon;
+        for (int i = 0; i < x.Length; i++)
+        {
+            normalised[i] = (x[i] - scale.Mean) / divisor;
+        }
     }
 
     /// <summary>Pre-activations of rows: a = W_enc (x̃ − b_dec) + b_enc (Gao et al. 2024, eq. 1).</summary>
@@ -217,7 +265,7 @@ public sealed class SparseAutoencoder : IDisposable
             float divisor = Normalises ? scales[row].Scale + NormalisationEpsilon : 1f;
             for (int i = 0; i < input.Length; i++)
             {
-                input[i] = ((source[i] - scales[row].Mean) / divisor) - _decoderBias[i];
+                input[i] = ((source[i] - scales[row].Mean) / divisor) - _inputBias[i];
             }
         }
     }
@@ -232,6 +280,11 @@ public sealed class SparseAutoencoder : IDisposable
                 + "the residual stream or the autoencoder holds NaN or infinity");
         }
     }
+
+    /// <summary>The residual stream that enters a block is that which leaves the block before.</summary>
+    private static HookPoint SamePlace(HookPoint point) => point is { Kind: HookKind.ResidualPre, Layer: > 0 }
+        ? Models.HookPoint.ResidualPost(point.Layer - 1)
+        : point;
 
     private static void Require(long length, long expected, string name)
     {

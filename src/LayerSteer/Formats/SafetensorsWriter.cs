@@ -75,8 +75,15 @@ public sealed class SafetensorsWriter : TensorWriter
     /// <inheritdoc/>
     protected override void Dispose(bool disposing)
     {
-        _spool.Dispose();
-        _file.Dispose();
+        try
+        {
+            // Writes what is still buffered, which a full disk refuses.
+            _spool.Dispose();
+        }
+        finally
+        {
+            _file.Dispose();
+        }
     }
 
     private byte[] Header()

@@ -40,9 +40,16 @@ internal sealed class ConfigFile : IDisposable
             throw new InvalidDataException($"'{path}': {file.Length} bytes, expected at most {LargestFile}");
         }
 
+        return Parse(path, File.ReadAllBytes(path), expected);
+    }
+
+    /// <summary>Reads JSON that lies elsewhere; the path is for messages.</summary>
+    public static ConfigFile Parse(
+        string path, ReadOnlyMemory<byte> json, JsonValueKind expected = JsonValueKind.Object)
+    {
         try
         {
-            JsonDocument document = JsonDocument.Parse(File.ReadAllBytes(path));
+            JsonDocument document = JsonDocument.Parse(json);
             if (document.RootElement.ValueKind != expected)
             {
                 JsonValueKind found = document.RootElement.ValueKind;
@@ -60,6 +67,22 @@ internal sealed class ConfigFile : IDisposable
     }
 
     public void Dispose() => _document.Dispose();
+
+    /// <summary>The names of the fields that are not null.</summary>
+    public IReadOnlyList<string> Fields =>
+        [.. _document.RootElement.EnumerateObject().Where(f => f.Value.ValueKind != JsonValueKind.Null).Select(f => f.Name)];
+
+    /// <summary>An object within, as a file of its own; null if it is absent or null.</summary>
+    public ConfigFile? Section(string field) => Find(field) is not { } value ? null
+        : value.ValueKind == JsonValueKind.Object
+            ? Parse(Path, System.Text.Encoding.UTF8.GetBytes(value.GetRawText()))
+        : throw Wrong(field, "an object");
+
+    /// <summary>Whether a field is there and not null.</summary>
+    public bool Has(string field) => Find(field) is not null;
+
+    /// <summary>A field as it is written; "nothing" if it is absent or null.</summary>
+    public string Raw(string field) => Find(field) is { } value ? Display.Name(value.GetRawText()) : "nothing";
 
     public string String(string field) =>
         Find(field) is { } value && Text(value) is { } text ? text : throw Wrong(field, "a string");

@@ -118,6 +118,20 @@ public sealed class LayerEdit
         statistics.Count(RelativeChange(scratch.Before, x));
     }
 
+    /// <summary>z' − z of one position; valid until the scratch is used again.</summary>
+    internal SparseLatents ChangeAt(ReadOnlySpan<float> x, EditScratch scratch)
+    {
+        if (!Encodes)
+        {
+            return _clamped;
+        }
+
+        Autoencoder.Encode(x, 1, scratch.Encoded);
+        scratch.Encoded.Activate(0, scratch.Latents);
+        scratch.Change.SetDifference(Edit(0, scratch), scratch.Latents);
+        return scratch.Change;
+    }
+
     /// <summary>
     /// z' of one position, [dSae]. As published, swap keeps the sign of the pre-activations that it masks: −0 where one
     /// was negative.

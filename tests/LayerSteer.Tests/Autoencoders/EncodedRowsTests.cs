@@ -57,7 +57,7 @@ public class EncodedRowsTests
 
     [Fact]
     public void Random_weights_and_inputs_give_the_latents_of_the_dense_path() => Gen
-        .Select(Gen.ULong, Gen.Int[1, 90], Gen.Int[1, 700], Gen.Int[1, 40], Gen.Int[0, 2], Gen.Int[-30, 15])
+        .Select(Gen.ULong, Gen.Int[1, 90], Gen.Int[1, 700], Gen.Int[1, 40], Gen.Int[0, 3], Gen.Int[-30, 15])
         .Sample(
             (seed, dIn, dSae, k, kind, exponent) =>
             {
@@ -256,7 +256,7 @@ public class EncodedRowsTests
                 new ScreenedEncoder(store, dSae, dIn, bias, Reader(w)),
                 store.Take("decoder", (long)dSae * dIn, _ => { }),
                 new float[dIn],
-                new SaeActivation(kind, kind == SaeActivationKind.Relu ? 0 : k),
+                ActivationOf(kind, k, dSae),
                 normalises: false,
                 store,
                 new Lazy<string>("no file"),
@@ -269,6 +269,16 @@ public class EncodedRowsTests
             store?.Dispose();
         }
     }
+
+    private static SaeActivation ActivationOf(SaeActivationKind kind, int k, int dSae) => kind switch
+    {
+        SaeActivationKind.Relu => new SaeActivation(kind, 0),
+        SaeActivationKind.JumpRelu => new SaeActivation(kind, 0)
+        {
+            Thresholds = Each(RandomFloats.Of(77, dSae, 0.5f), (_, v) => v + 0.4f),
+        },
+        _ => new SaeActivation(kind, k),
+    };
 
     private static float[] Each(float[] values, Func<int, float, float> change) =>
         [.. values.Select((value, i) => change(i, value))];

@@ -16,11 +16,15 @@ internal sealed record CliRun(int Code, string Out, string Notes)
         string home = Directory.CreateTempSubdirectory("layersteer-home-").FullName;
         Environment.SetEnvironmentVariable("LAYERSTEER_HOME", home);
         Environment.SetEnvironmentVariable("LAYERSTEER_CACHE", Cache = Path.Combine(home, "cache"));
+        Environment.SetEnvironmentVariable("LAYERSTEER_POCKET", Pocket = Path.Combine(home, "pocket"));
         AppDomain.CurrentDomain.ProcessExit += (_, _) => Directory.Delete(home, recursive: true);
     }
 
     /// <summary>The cache folder of all runs.</summary>
     public static string Cache { get; }
+
+    /// <summary>Where all runs look for the pocket model; <see cref="SamplePocket"/> puts one there.</summary>
+    public static string Pocket { get; }
 
     /// <summary>The lines on stderr that begin with "error: ", without that.</summary>
     public string[] Errors => [.. Lines("error: ")];
