@@ -29,10 +29,10 @@ public class ContrastiveTrainerTests
         using var trainer = new ContrastiveTrainer(
             tokenizer, PlantedTopics.Sources(tokenizer), Options with { Steps = 300 }, pool);
         (double within, double across) = Cosines(tokenizer, trainer.Vectors());
-        Assert.True(across > 0.3, $"before: {within:F3} within, {across:F3} across");
+        Assert.True(within < across, $"before: {within:F3} within, {across:F3} across");
         trainer.Run(null, cancellation: TestContext.Current.CancellationToken);
         (within, across) = Cosines(tokenizer, trainer.Vectors());
-        Assert.True(within > 0.3 && across < 0, $"after: {within:F3} within, {across:F3} across");
+        Assert.True(within > across + 0.1, $"after: {within:F3} within, {across:F3} across");
         Assert.True(trainer.Loss < Math.Log(Options.Batch) - 0.5, $"loss {trainer.Loss:F3}");
         Assert.InRange(trainer.Accuracy, 0.1, 1);
     }
@@ -184,7 +184,9 @@ public class ContrastiveTrainerTests
         return trainer.Vectors();
     }
 
-    /// <summary>Mean cosines of documents that were not trained on, of the same kind and of different kinds.</summary>
+    /// <summary>
+    /// Of documents that were not trained on: the smallest cosine of two of a kind, the largest of two of different kinds.
+    /// </summary>
     private static (double Within, double Across) Cosines(TextTokenizer tokenizer, float[] vectors)
     {
         int d = Options.Dimension;
@@ -203,8 +205,8 @@ public class ContrastiveTrainerTests
             return sum.Select(s => s / norm).ToArray();
         })];
         var pairs = Enumerable.Range(0, 20).SelectMany(a => Enumerable.Range(0, a).Select(b => (A: a, B: b))).ToList();
-        double Mean(int parity) => pairs.Where(p => (p.A + p.B) % 2 == parity)
-            .Average(p => units[p.A].Zip(units[p.B]).Sum(u => u.First * u.Second));
-        return (Mean(0), Mean(1));
+        IEnumerable<double> Of(int parity) => pairs.Where(p => (p.A + p.B) % 2 == parity)
+            .Select(p => units[p.A].Zip(units[p.B]).Sum(u => u.First * u.Second));
+        return (Of(0).Min(), Of(1).Max());
     }
 }
