@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using LayerSteer.Autoencoders;
 using LayerSteer.Formats;
 using LayerSteer.Models;
@@ -379,6 +380,33 @@ public sealed class SaeTrainerTests : IDisposable
         Assert.StartsWith(
             "no hook point 'blocks.0.hook_nowhere'; there are hook_embed,", await CliRun.Refused(2, args), StringComparison.Ordinal);
         Assert.False(Directory.Exists(_folder.File("cli")));
+    }
+
+    [Fact]
+    public async Task A_run_that_was_killed_again_and_again_ends_in_the_same_bytes()
+    {
+        await CliRun.Done(Arguments("whole"));
+        string[] args = [.. Arguments("killed"), "--checkpoint-minutes", "0.00001"];
+        string checkpoint = _folder.File("killed/training.safetensors");
+        for (int kill = 0; kill < 3; kill++)
+        {
+            DateTime before = File.GetLastWriteTimeUtc(checkpoint); // of a file that is not there: long ago
+            using Process process = ToolProcess.Start(args);
+            while (File.GetLastWriteTimeUtc(checkpoint) == before && !process.HasExited)
+            {
+                await Task.Delay(1, TestContext.Current.CancellationToken);
+            }
+
+            process.Kill();
+            await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        }
+
+        await CliRun.Done(args);
+        foreach (string name in (string[])["blocks.0.hook_resid_post.safetensors", "blocks.1.hook_mlp_out.safetensors"])
+        {
+            Assert.Equal(
+                File.ReadAllBytes(_folder.File($"whole/{name}")), File.ReadAllBytes(_folder.File($"killed/{name}")));
+        }
     }
 
     [Fact]
