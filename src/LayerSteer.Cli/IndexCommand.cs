@@ -103,7 +103,7 @@ internal static class IndexCommand
             throw new UsageException("an index is of one layer; build one index for each");
         }
 
-        if (layers.Length != saes.Length && (pocket is null || saes.Length > 0))
+        if ((pocket is null || saes.Length > 0) && (layers.Length, saes.Length) != (1, 1))
         {
             throw new UsageException("an index needs --sae and --layer, one of each");
         }
