@@ -16,6 +16,7 @@ internal static class CommandLine
         ("tokenize", TokenizeCommand.Create),
         ("tokenizer", TokenizerCommand.Create),
         ("train", TrainCommand.Create),
+        ("evaluate", EvaluateCommand.Create),
         ("timing", TimingCommand.Create),
         ("dataset", DatasetCommand.Create),
         ("cache", CacheCommand.Create),
