@@ -62,34 +62,25 @@ public sealed class ContinuationFitter : IDisposable
                 $"the writer has {other.Spec.Vocabulary} tokens, the unsteered model {_decoder.Spec.Vocabulary}");
         }
 
-        DecoderRun writing = ReferenceEquals(other, _decoder) ? _unsteered : other.CreateRun(RowsFor(other));
-        try
+        using DecoderRun? writing = ReferenceEquals(other, _decoder) ? null : other.CreateRun(RowsFor(other));
+        var fits = new List<ContinuationFit>();
+        for (int first = 0; first < continuations.Count;)
         {
-            var fits = new List<ContinuationFit>();
-            for (int first = 0; first < continuations.Count;)
+            cancellation.ThrowIfCancellationRequested();
+            int end = first;
+            int rows = 0;
+            while (end < continuations.Count
+                && (end == first || rows + RowsOf(continuations[end]) <= DecoderRun.DefaultRows))
             {
-                cancellation.ThrowIfCancellationRequested();
-                int end = first;
-                int rows = 0;
-                while (end < continuations.Count
-                    && (end == first || rows + RowsOf(continuations[end]) <= DecoderRun.DefaultRows))
-                {
-                    rows += RowsOf(continuations[end++]);
-                }
-
-                fits.AddRange(MeasureGroup([.. continuations.Skip(first).Take(end - first)], other, writing));
-                first = end;
+                rows += RowsOf(continuations[end++]);
             }
 
-            return fits;
+            fits.AddRange(
+                MeasureGroup([.. continuations.Skip(first).Take(end - first)], other, writing ?? _unsteered));
+            first = end;
         }
-        finally
-        {
-            if (!ReferenceEquals(writing, _unsteered))
-            {
-                writing.Dispose();
-            }
-        }
+
+        return fits;
     }
 
     /// <inheritdoc/>

@@ -98,7 +98,7 @@ public sealed class EvaluationRun
             ", ", _judge.Topics.Select(topic => $"{topic.Name} {topic.Digest[..12]}")));
     }
 
-    private IReadOnlyDictionary<string, string> NotRun()
+    private Dictionary<string, string> NotRun()
     {
         var reasons = new Dictionary<string, string>();
         foreach (EvaluationArm arm in _options.Arms)

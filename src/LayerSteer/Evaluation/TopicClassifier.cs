@@ -14,12 +14,14 @@ public sealed record ClassifierAccuracy(double Accuracy, double BalancedAccuracy
 /// <code>
 /// f_w(x) = (1 + ln count_w) · (1 + ln((1 + n) / (1 + texts with w))),   divided by its length
 /// p(k | x) = softmax(W f + b)_k
-/// minimised: mean over texts of −weight_class · log p(class | text) + ½·l2·‖W‖²,   classes of equal weight
+/// minimised: mean over texts of −weight · log p(class | text) + ½·l2·‖W‖²
+/// weight: half for a whole text, half for its pieces together; then classes of equal weight
 /// </code>
-/// Words are runs of letters and digits in lower case. It is trained on the texts and on their pieces of 30 words, since
-/// continuations are short: on 30 words it measured as well as any alternative (multinomial and complement naive Bayes,
-/// bigrams), on whole texts better. Full gradients with Nesterov's momentum from 0: no draw, and texts are
-/// sorted first, so their order does not matter. Immutable and thread-safe.
+/// Words are runs of letters and digits in lower case. Texts are learned whole and in pieces of 30 words, since
+/// continuations are short. Measured on eleven topics of 26 texts each, held-out texts whole and 30 words of each: this
+/// 92.5 and 85.2 %, whole texts alone 94.8 and 84.2 % (and 56 % of pieces once there is a class of short general texts),
+/// multinomial naive Bayes 91.2 and 85.1 %, with pairs of words 93.9 and 85.4 %. Full gradients with Nesterov's momentum
+/// from 0: no draw, and texts are sorted first, so their order does not matter. Immutable and thread-safe.
 /// </summary>
 public sealed class TopicClassifier
 {
@@ -65,10 +67,10 @@ public sealed class TopicClassifier
             throw new ArgumentException($"{classes.Length} classes of texts; expected at least 2");
         }
 
-        (int Class, string[] Words)[] samples =
+        (int Class, string[] Words, double Weight)[] samples =
         [
-            .. sorted.SelectMany(text => WithPieces(WordsOf(text.Text))
-                .Select(words => (Array.BinarySearch(classes, text.Class, StringComparer.Ordinal), words))),
+            .. sorted.SelectMany(text => WithPieces(WordsOf(text.Text)).Select(piece => (
+                Array.BinarySearch(classes, text.Class, StringComparer.Ordinal), piece.Words, piece.Weight))),
         ];
         var found = new SortedDictionary<string, int>(StringComparer.Ordinal);
         foreach (string word in samples.SelectMany(sample => sample.Words.Distinct()))
@@ -92,7 +94,9 @@ public sealed class TopicClassifier
         double[] weights = new double[words.Count * classes.Length];
         double[] bias = new double[classes.Length];
         var classifier = new TopicClassifier(classes, words, inverse, weights, bias);
-        classifier.Fit([.. samples.Select(sample => sample.Class)],
+        classifier.Fit(
+            [.. samples.Select(sample => sample.Class)],
+            [.. samples.Select(sample => sample.Weight)],
             [.. samples.Select(sample => classifier.Vector(sample.Words))]);
         return classifier;
     }
@@ -171,15 +175,15 @@ public sealed class TopicClassifier
         return [.. words];
     }
 
-    private static IEnumerable<string[]> WithPieces(string[] words)
+    private static IEnumerable<(string[] Words, double Weight)> WithPieces(string[] words)
     {
-        yield return words;
-        foreach (string[] piece in words.Length > PieceWords ? words.Chunk(PieceWords) : [])
+        string[][] pieces = words.Length > PieceWords
+            ? [.. words.Chunk(PieceWords).Where(piece => piece.Length >= LeastPieceWords)]
+            : [];
+        yield return (words, pieces.Length == 0 ? 1 : 0.5);
+        foreach (string[] piece in pieces)
         {
-            if (piece.Length >= LeastPieceWords)
-            {
-                yield return piece;
-            }
+            yield return (piece, 0.5 / pieces.Length);
         }
     }
 
@@ -194,7 +198,7 @@ public sealed class TopicClassifier
         return ([.. known.Select(entry => entry.Word)], [.. known.Select(entry => entry.Value / norm)]);
     }
 
-    private double[] Scores(double[] weights, double[] bias, (int[] Words, double[] Values) text)
+    private static double[] Scores(double[] weights, double[] bias, (int[] Words, double[] Values) text)
     {
         double[] scores = (double[])bias.Clone();
         for (int i = 0; i < text.Words.Length; i++)
@@ -217,13 +221,14 @@ public sealed class TopicClassifier
         return [.. p.Select(value => value / sum)];
     }
 
-    private void Fit(int[] targets, (int[] Words, double[] Values)[] texts)
+    private void Fit(int[] targets, double[] weights, (int[] Words, double[] Values)[] texts)
     {
         int classes = Classes.Count;
+        double total = weights.Sum();
         double[] share = new double[classes];
-        foreach (int target in targets)
+        for (int i = 0; i < targets.Length; i++)
         {
-            share[target] += (double)classes / targets.Length;
+            share[targets[i]] += classes * weights[i] / total;
         }
 
         // The curvature of softmax is at most 1/2, and a vector with its constant has a squared length of 2.
@@ -243,7 +248,7 @@ public sealed class TopicClassifier
                 error[targets[i]] -= 1;
                 for (int c = 0; c < classes; c++)
                 {
-                    error[c] /= share[targets[i]] * texts.Length;
+                    error[c] *= weights[i] / (share[targets[i]] * total);
                     gradientB[c] += error[c];
                 }
 

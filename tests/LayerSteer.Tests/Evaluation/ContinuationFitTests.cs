@@ -28,12 +28,14 @@ public sealed class ContinuationFitTests : IDisposable
         _tiny.Dispose();
     }
 
+    private static CancellationToken Cancellation => TestContext.Current.CancellationToken;
+
     [Fact]
     public void Likelihood_is_that_of_the_logits_one_after_the_other()
     {
         double expected = -Logs(_decoder, Prompt, null).Select((log, t) => log[Written[t]]).Average();
         using var fitter = new ContinuationFitter(_decoder);
-        ContinuationFit fit = fitter.Measure([new(Prompt, Prompt, Written, null)])[0];
+        ContinuationFit fit = fitter.Measure([new(Prompt, Prompt, Written, null)], null, Cancellation)[0];
         Assert.Equal(expected, fit.NegativeLogLikelihood, 1e-12);
         Assert.Equal(0, fit.Divergence);
     }
@@ -43,7 +45,7 @@ public sealed class ContinuationFitTests : IDisposable
     {
         SteeringPlan plan = Plan();
         using var fitter = new ContinuationFitter(_decoder);
-        ContinuationFit fit = fitter.Measure([new(Prompt, Prompt, Written, plan)])[0];
+        ContinuationFit fit = fitter.Measure([new(Prompt, Prompt, Written, plan)], null, Cancellation)[0];
         double[][] unsteered = Logs(_decoder, Prompt, null);
         Assert.Equal(Divergence(Logs(_decoder, Prompt, plan), unsteered), fit.Divergence, 1e-12);
         Assert.Equal(-unsteered.Select((log, t) => log[Written[t]]).Average(), fit.NegativeLogLikelihood, 1e-12);
@@ -54,7 +56,7 @@ public sealed class ContinuationFitTests : IDisposable
     public void A_hint_is_judged_by_the_bare_prompt()
     {
         using var fitter = new ContinuationFitter(_decoder);
-        ContinuationFit fit = fitter.Measure([new(Hinted, Prompt, Written, null)])[0];
+        ContinuationFit fit = fitter.Measure([new(Hinted, Prompt, Written, null)], null, Cancellation)[0];
         double[][] bare = Logs(_decoder, Prompt, null);
         Assert.Equal(-bare.Select((log, t) => log[Written[t]]).Average(), fit.NegativeLogLikelihood, 1e-12);
         Assert.Equal(Divergence(Logs(_decoder, Hinted, null), bare), fit.Divergence, 1e-12);
@@ -66,7 +68,7 @@ public sealed class ContinuationFitTests : IDisposable
         using var other = new TinyModel(77);
         using Decoder tuned = other.Load();
         using var fitter = new ContinuationFitter(_decoder);
-        ContinuationFit fit = fitter.Measure([new(Prompt, Prompt, Written, null)], tuned)[0];
+        ContinuationFit fit = fitter.Measure([new(Prompt, Prompt, Written, null)], tuned, Cancellation)[0];
         double[][] unsteered = Logs(_decoder, Prompt, null);
         Assert.Equal(-unsteered.Select((log, t) => log[Written[t]]).Average(), fit.NegativeLogLikelihood, 1e-12);
         Assert.Equal(Divergence(Logs(tuned, Prompt, null), unsteered), fit.Divergence, 1e-12);
@@ -86,10 +88,10 @@ public sealed class ContinuationFitTests : IDisposable
             ]),
         ];
         using var fitter = new ContinuationFitter(_decoder);
-        IReadOnlyList<ContinuationFit> together = fitter.Measure(all);
+        IReadOnlyList<ContinuationFit> together = fitter.Measure(all, null, Cancellation);
         for (int i = 0; i < all.Length; i++)
         {
-            Assert.Equal(fitter.Measure([all[i]])[0], together[i]);
+            Assert.Equal(fitter.Measure([all[i]], null, Cancellation)[0], together[i]);
         }
     }
 
