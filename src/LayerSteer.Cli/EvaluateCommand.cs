@@ -15,6 +15,8 @@ namespace LayerSteer.Cli;
 /// <summary>`layersteer evaluate`: methods and controls over topics, prompts and seeds, with intervals.</summary>
 internal static class EvaluateCommand
 {
+    private const double Significance = 0.05;
+
     public static Command Create(Terminal terminal)
     {
         Option<string> model = SharedOptions.Model();
@@ -214,6 +216,14 @@ internal static class EvaluateCommand
         }
 
         terminal.Note(report.Judge.InWords);
+        int tests = report.Arms.Count - 1;
+        if (tests * Math.Pow(2, 1 - report.Prompts.Count) >= Significance)
+        {
+            terminal.Warn(
+                $"with {report.Prompts.Count} prompts and {tests} arms no difference can be told from chance: "
+                + $"give at least {1 + (int)Math.Floor(Math.Log2(tests / Significance)) + 1} prompts");
+        }
+
         if (!secondEncoder)
         {
             terminal.Note(

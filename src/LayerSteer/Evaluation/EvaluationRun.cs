@@ -44,6 +44,12 @@ public sealed class EvaluationRun
             throw new ArgumentException($"topic '{missing.Name}' has no scores");
         }
 
+        if (judge.Topics.FirstOrDefault(topic => model.Scores[topic.Name].Values.IndexOfAnyExcept(0) < 0) is { } zero)
+        {
+            throw new ArgumentException(
+                $"topic '{zero.Name}' has no latent with a score above 0, so nothing can be steered by it; leave it out");
+        }
+
         _model = model;
         _judge = judge;
         _options = options;

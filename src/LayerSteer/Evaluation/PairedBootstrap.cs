@@ -19,6 +19,11 @@ public sealed class PairedBootstrap
     /// <summary>Up to this many clusters all signs are tried; with more they are tossed.</summary>
     private const int MostClustersForAllSigns = 12;
 
+    /// <summary>
+    /// Sums in another order differ by less, relative to what is summed: differences that cancel are 0, not noise.
+    /// </summary>
+    private const double Rounding = 1e-12;
+
     private readonly int _resamples;
     private readonly double _confidence;
     private readonly ulong _seed;
@@ -72,7 +77,9 @@ public sealed class PairedBootstrap
         double[] once = [.. Enumerable.Repeat(1.0, clusters.Length)];
         double mean = Statistic(strata, once, once);
         (double? low, double? high) = Interval(strata, clusters.Length);
-        return new PairedDifference(mean, low, high, PValue(strata, clusters.Length, mean), units.Count, clusters.Length);
+        bool isZero = Math.Abs(mean) <= Rounding * sorted.Max(unit => Math.Abs(unit.Difference));
+        double p = isZero ? 1 : PValue(strata, clusters.Length, mean);
+        return new PairedDifference(mean, low, high, p, units.Count, clusters.Length);
     }
 
     private (double? Low, double? High) Interval(Stratum[] strata, int clusters)
@@ -106,7 +113,7 @@ public sealed class PairedBootstrap
     {
         double[] signs = new double[clusters];
         double[] once = [.. Enumerable.Repeat(1.0, clusters)];
-        double least = Math.Abs(mean) * (1 - 1e-12); // sums in another order must not lose the one that was found
+        double least = Math.Abs(mean) * (1 - Rounding);
         int far = 0;
         if (clusters <= MostClustersForAllSigns)
         {

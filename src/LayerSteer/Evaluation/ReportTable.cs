@@ -28,7 +28,8 @@ public sealed record ReportTable(
                     $"{arm.TopicsUp} of {arm.Topics.Count}",
                 ]),
             ],
-            "In brackets: the difference to unsteered and its interval; of perplexity the ratio.");
+            "In brackets: the difference to unsteered and its interval; of perplexity the ratio. What an arm that does not "
+            + "know the topic gains on one topic it loses on others: its mean similarity is 0 by construction.");
     }
 
     /// <summary>Steered arms minus their controls.</summary>
@@ -107,7 +108,7 @@ public sealed record ReportTable(
 
         string shown = metric.Metric == EvaluationMetric.Surprise.Name
             ? Invariant($"{Math.Exp(mean):F1}")
-            : Invariant($"{mean:F3}");
+            : Invariant($"{mean:0.000;−0.000;0.000}");
         return metric.Difference is null ? shown : $"{shown} ({Difference(metric)})";
     }
 

@@ -84,7 +84,6 @@ public sealed class EvaluateCommandTests : IDisposable
         await CliRun.Done([.. arguments, "--batch", "3", "--threads", "1"]);
         Assert.Equal(results, await Bytes("out", EvaluationLog.ResultFile));
         Assert.Equal(report, await Bytes("out", "evaluation.json"));
-        Assert.Equal(await Bytes("out", EvaluationLog.ResultFile), results);
     }
 
     [Fact]
@@ -125,6 +124,8 @@ public sealed class EvaluateCommandTests : IDisposable
         Assert.Contains("topic similarity", run.Out, StringComparison.Ordinal);
         Assert.Contains("finetuned not run: no checkpoint was given", run.Out, StringComparison.Ordinal);
         Assert.Contains("--judge-encoder names another", run.Notes, StringComparison.Ordinal);
+        Assert.Equal(
+            ["with 3 prompts and 7 arms no difference can be told from chance: give at least 9 prompts"], run.Warnings);
     }
 
     [Theory]

@@ -79,6 +79,21 @@ public class StatisticsTests
     }
 
     [Fact]
+    public void Differences_that_cancel_are_no_finding_of_rounding()
+    {
+        PairedUnit[] units =
+        [
+            .. Enumerable.Range(0, 10).SelectMany(i => (PairedUnit[])
+            [
+                new("a", $"{i}", 0.1 * i), new("b", $"{i}", 0.2), new("c", $"{i}", -0.2 - (0.1 * i)),
+            ]),
+        ];
+        PairedDifference difference = new PairedBootstrap().Of(units);
+        Assert.Equal(0, difference.Mean, 1e-15);
+        Assert.Equal(1, difference.P);
+    }
+
+    [Fact]
     public void Nothing_and_what_is_not_finite_are_refused()
     {
         Assert.Equal(
