@@ -72,8 +72,8 @@ internal sealed class ConfigFile : IDisposable
     public IReadOnlyList<string> Fields =>
     [
         .. _document.RootElement.EnumerateObject()
-            .Where(field => field.Value.ValueKind != JsonValueKind.Null)
-            .Select(field => field.Name),
+            .Where(entry => entry.Value.ValueKind != JsonValueKind.Null)
+            .Select(entry => entry.Name),
     ];
 
     /// <summary>An object within, as a file of its own; null if it is absent or null.</summary>
