@@ -71,12 +71,15 @@ internal sealed class DemoSession : IDisposable
 
     private TextTokenizer Tokenizer => _steerer.Tokenizer;
 
+    /// <summary>The fine-tuned model in the original's type: their times are compared.</summary>
+    private LoadOptions TunedOptions => _options with { Type = _steerer.Decoder.Type };
+
     /// <summary>Steers toward a ready topic.</summary>
     public void Choose(string name)
     {
         TopicProfile profile = TopicProfile.Read(_pocket.Topic(name).Profile);
         _terminal.WarnUnlessScored(profile);
-        Take(new DemoTopic(name, profile, null), () => _pocket.LoadFineTuned(name, _options));
+        Take(new DemoTopic(name, profile, null), () => _pocket.LoadFineTuned(name, TunedOptions));
     }
 
     /// <summary>Steers toward the topic of a file or a folder of texts.</summary>
@@ -100,7 +103,7 @@ internal sealed class DemoSession : IDisposable
         _terminal.WarnUnlessScored(profile);
         Take(
             new DemoTopic(profile.Name, profile, scoring),
-            () => _trains ? FineTunedArm.Train(_pocket, read.Texts, _options, _terminal, cancellation) : null);
+            () => _trains ? FineTunedArm.Train(_pocket, read.Texts, TunedOptions, _terminal, cancellation) : null);
     }
 
     /// <summary>Continues a prompt.</summary>

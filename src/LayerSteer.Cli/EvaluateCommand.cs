@@ -131,7 +131,7 @@ internal static class EvaluateCommand
     {
         if (!File.Exists(Path.Combine(folder, "config.json")))
         {
-            return Decoder.Load(steerer.Decoder.Path, options with { Adapter = folder });
+            return Decoder.Load(steerer.Decoder.Path, options with { Adapter = folder, Type = steerer.Decoder.Type });
         }
 
         Decoder decoder = Decoder.Load(folder, options);

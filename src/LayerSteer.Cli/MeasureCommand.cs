@@ -33,7 +33,7 @@ internal static class MeasureCommand
         topics.AllowMultipleArgumentsPerToken = true;
         Option<string?> encoder = SharedOptions.Encoder("Default: the pocket model's, where that is the model.");
         Option<int?> samples = ValueOptions.Number<int>(
-            "--samples", $"Texts of {SampleTokens} tokens to write for --overlap.", "at least 1", n => n >= 1, 200);
+            "--samples", $"Texts of up to {SampleTokens} tokens to write for --overlap.", "at least 1", n => n >= 1, 200);
         Option<ulong?> seed =
             ValueOptions.Number<ulong>("--seed", "Seed of these texts.", "a whole number from 0", _ => true, 1);
         Option<int?> threads = SharedOptions.Threads();
@@ -190,9 +190,9 @@ internal static class MeasureCommand
                         .. Enumerable.Range(first, Math.Min(SampleBatch, samples - first)).Select(i =>
                             new GenerationRequest
                             {
-                                Prompt = string.Empty,
+                                Prompt = NeutralPrompts.All[i % NeutralPrompts.All.Count],
                                 Sampling = new SamplerOptions { Kind = SamplingKind.Softmax, Seed = seed + (ulong)i },
-                                MaxNewTokens = Math.Min(SampleTokens, steerer.Decoder.Spec.ContextLength - 1),
+                                MaxNewTokens = Math.Min(SampleTokens, steerer.Decoder.Spec.ContextLength * 3 / 4),
                             }),
                     ];
                 texts.AddRange(generator.Generate(requests, cancellation: cancellation).Select(result => result.Text));

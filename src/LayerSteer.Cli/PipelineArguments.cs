@@ -20,7 +20,7 @@ internal sealed class PipelineArguments
 
     private readonly Option<string?> _align = new("--align")
     {
-        Description = "The topic's texts; see --reference.",
+        Description = "The topic's texts: CSV, JSON, JSONL, text, or a folder of them; see --reference.",
         HelpName = "path",
     };
     private readonly Option<string?> _encoder = new("--encoder")
@@ -75,7 +75,7 @@ internal sealed class PipelineArguments
 
     public TextTable References(ParseResult parse) => TextTable.Read(parse.GetRequiredValue(_reference)!);
 
-    public TextTable Alignment(ParseResult parse) => TextTable.Read(parse.GetRequiredValue(_align)!);
+    public TextTable Alignment(ParseResult parse) => AlignmentTexts.Read(parse.GetRequiredValue(_align)!).Texts;
 
     public SentenceEncoder Encoder(ParseResult parse, Terminal terminal, Steerer steerer, PocketModel? pocket) =>
         SentenceEncoder.Load(

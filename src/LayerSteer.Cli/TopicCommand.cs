@@ -21,7 +21,8 @@ internal static class TopicCommand
             HelpName = "path",
         };
         Option<string> align =
-            ValueOptions.RequiredPath("--align", "The topic's texts: a CSV with header ',0', or JSON.");
+            ValueOptions.RequiredPath(
+                "--align", "The topic's texts: CSV with header ',0', JSON, JSONL, text (a paragraph a text), or a folder of them.");
         Option<string?> encoder = SharedOptions.Encoder("Default: the one the index names.");
         Option<SummaryKind?> summary = ValueOptions.Named(
             "--summary",
@@ -82,7 +83,7 @@ internal static class TopicCommand
             }
 
             string path = parse.GetRequiredValue(align);
-            TextTable texts = TextTable.Read(path);
+            TextTable texts = AlignmentTexts.Read(path).Texts;
             using var pool = new WorkerPool(SharedOptions.OrAll(parse.GetValue(threads)));
             using SentenceEncoder sentences = SentenceEncoder.Load(
                 parse.GetValue(encoder) ?? pocket?.Encoder ?? manifest.Encoder.Path,
