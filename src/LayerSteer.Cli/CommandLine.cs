@@ -21,6 +21,7 @@ internal static class CommandLine
         ("finetune", FinetuneCommand.Create),
         ("measure", MeasureCommand.Create),
         ("sae", SaeCommand.Create),
+        ("evaluate", EvaluateCommand.Create),
         ("timing", TimingCommand.Create),
         ("dataset", DatasetCommand.Create),
         ("cache", CacheCommand.Create),

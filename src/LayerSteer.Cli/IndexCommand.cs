@@ -53,8 +53,12 @@ internal static class IndexCommand
         command.SetAction((parse, cancellation) =>
         {
             PocketModel? pocket = SharedOptions.PocketUnless(parse.GetValue(model));
-            IReadOnlyList<(HookPoint Point, string Sae)> sites =
-                Sites(pocket, parse.GetValue(layer) ?? [], parse.GetValue(sae) ?? [], parse.GetValue(hook));
+            (HookPoint Point, string Sae) site = SharedOptions.OneSite(
+                pocket,
+                parse.GetValue(layer) ?? [],
+                parse.GetValue(sae) ?? [],
+                parse.GetValue(hook),
+                "an index is of one layer; build one index for each");
             string encoderPath = parse.GetValue(encoder) ?? pocket?.Encoder
                 ?? throw new UsageException("--model needs --encoder, the folder of a sentence encoder");
 
@@ -70,7 +74,7 @@ internal static class IndexCommand
             using var pool = new WorkerPool(SharedOptions.OrAll(parse.GetValue(threads)));
             LoadOptions options = loading.Options(parse, terminal, pool);
             using Steerer steerer = Steerer.Load(
-                parse.GetValue(model) ?? pocket!.Model, sites, options);
+                parse.GetValue(model) ?? pocket!.Model, [site], options);
             using SentenceEncoder sentences = SentenceEncoder.Load(encoderPath, options);
             ReferenceIndexer indexer =
                 steerer.Indexer(sentences, parse.GetValue(mode) ?? SteeringMode.Corrected, parse.GetValue(bos));
@@ -92,25 +96,6 @@ internal static class IndexCommand
             return Task.FromResult(0);
         });
         return command;
-    }
-
-    /// <summary>The one place that the index is of.</summary>
-    private static IReadOnlyList<(HookPoint Point, string Sae)> Sites(
-        PocketModel? pocket, int[] layers, string[] saes, HookKind? hook)
-    {
-        if (layers.Length > 1)
-        {
-            throw new UsageException("an index is of one layer; build one index for each");
-        }
-
-        if (layers.Length != saes.Length && (pocket is null || saes.Length > 0))
-        {
-            throw new UsageException("an index needs --sae and --layer, one of each");
-        }
-
-        return pocket is null
-            ? SharedOptions.Sites(layers, saes, hook)
-            : SharedOptions.Sites(pocket, layers, saes, hook);
     }
 
     private static Command Merge(Terminal terminal)

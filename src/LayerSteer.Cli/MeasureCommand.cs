@@ -3,6 +3,7 @@ using System.Globalization;
 using System.Text.Json.Nodes;
 using LayerSteer.Evaluation;
 using LayerSteer.Generation;
+using LayerSteer.Models;
 using LayerSteer.Numerics;
 using LayerSteer.Text;
 using Spectre.Console;
@@ -27,6 +28,10 @@ internal static class MeasureCommand
         };
         Option<string[]> corpus = Texts(
             "--overlap", "The training texts: how much of what the model writes stands there word for word.");
+        Option<string[]> topics = ValueOptions.Paths(
+            "--topics", "Topics, as for evaluate: how often --encoder places a held-out text nearest to its own topic.");
+        topics.AllowMultipleArgumentsPerToken = true;
+        Option<string?> encoder = SharedOptions.Encoder("Default: the pocket model's, where that is the model.");
         Option<int?> samples = ValueOptions.Number<int>(
             "--samples", $"Texts of {SampleTokens} tokens to write for --overlap.", "at least 1", n => n >= 1, 200);
         Option<ulong?> seed =
@@ -34,23 +39,32 @@ internal static class MeasureCommand
         Option<int?> threads = SharedOptions.Threads();
         Option<bool> json = SharedOptions.Json();
         var command = new Command(
-            "measure", "Measure a model: bits a byte, acceptability, verbatim overlap with its training texts.")
+            "measure",
+            "Measure a model: bits a byte, acceptability, verbatim overlap with its training texts; and its encoder.")
         {
-            model, texts, pairs, corpus, samples, seed, threads, json,
+            model, texts, pairs, corpus, samples, seed, topics, encoder, threads, json,
         };
         var loading = new LoadingArguments(command);
-        command.SetAction((parse, cancellation) =>
+        command.SetAction(async (parse, cancellation) =>
         {
             string[] held = parse.GetValue(texts) ?? [];
             string[] trained = parse.GetValue(corpus) ?? [];
-            if (held.Length == 0 && trained.Length == 0 && parse.GetValue(pairs) is null)
+            string[] named = parse.GetValue(topics) ?? [];
+            if (held.Length == 0 && trained.Length == 0 && named.Length == 0 && parse.GetValue(pairs) is null)
             {
-                throw new UsageException("nothing to measure; give --texts, --pairs or --overlap");
+                throw new UsageException("nothing to measure; give --texts, --pairs, --overlap or --topics");
+            }
+
+            PocketModel? pocket = SharedOptions.PocketUnless(parse.GetValue(model));
+            string? encoderFolder = parse.GetValue(encoder) ?? pocket?.Encoder;
+            if (named.Length > 0 && encoderFolder is null)
+            {
+                throw new UsageException("--topics needs --encoder, the folder of a sentence encoder");
             }
 
             using var pool = new WorkerPool(SharedOptions.OrAll(parse.GetValue(threads)));
-            using Steerer steerer =
-                Steerer.Load(SharedOptions.ModelFolder(parse.GetValue(model)), [], loading.Options(parse, terminal, pool));
+            LoadOptions options = loading.Options(parse, terminal, pool);
+            using Steerer steerer = Steerer.Load(parse.GetValue(model) ?? pocket!.Model, [], options);
             using var likelihood = new LogLikelihood(steerer.Decoder);
             var result = new JsonObject { ["model"] = steerer.Decoder.Digest };
             if (held.Length > 0)
@@ -74,6 +88,12 @@ internal static class MeasureCommand
                     cancellation);
             }
 
+            if (named.Length > 0)
+            {
+                using SentenceEncoder sentences = SentenceEncoder.Load(encoderFolder!, options);
+                result["topics"] = await Topics(sentences, EvaluationTopic.ReadAll(named), cancellation);
+            }
+
             if (parse.GetValue(json))
             {
                 terminal.WriteJson(result);
@@ -83,7 +103,7 @@ internal static class MeasureCommand
                 Show(terminal, result);
             }
 
-            return Task.FromResult(0);
+            return 0;
         });
         return command;
     }
@@ -202,8 +222,39 @@ internal static class MeasureCommand
         return new JsonObject { ["samples"] = samples, ["runs"] = runs };
     }
 
+    private static async Task<JsonObject> Topics(
+        SentenceEncoder encoder, IReadOnlyList<EvaluationTopic> topics, CancellationToken cancellation)
+    {
+        IReadOnlyList<TopicAccuracy> figures = await TopicAccuracy.MeasureAsync(encoder, topics, cancellation);
+        return new JsonObject
+        {
+            ["encoder"] = encoder.Digest,
+            ["texts"] = figures.Sum(topic => topic.Texts),
+            ["accuracy"] = (double)figures.Sum(topic => topic.Right) / figures.Sum(topic => topic.Texts),
+            ["topics"] = new JsonArray([.. figures.Select(topic => new JsonObject
+            {
+                ["topic"] = topic.Topic,
+                ["texts"] = topic.Texts,
+                ["accuracy"] = (double)topic.Right / topic.Texts,
+            })]),
+        };
+    }
+
     private static void Show(Terminal terminal, JsonObject result)
     {
+        if (result["topics"] is JsonObject topics)
+        {
+            Table table = Titled("Held-out texts nearest to their own topic", "topic", "texts", "accuracy");
+            foreach (JsonNode? line in topics["topics"]!.AsArray())
+            {
+                table.AddRow(
+                    Markup.Escape(line!["topic"]!.GetValue<string>()), $"{line["texts"]}", Number(line["accuracy"], "P1"));
+            }
+
+            table.AddRow("all", $"{topics["texts"]}", Number(topics["accuracy"], "P2"));
+            terminal.Tables.Write(table);
+        }
+
         if (result["texts"] is JsonArray texts)
         {
             Table table = Titled("Held-out texts", "file", "documents", "bytes", "tokens", "bits a byte", "perplexity");

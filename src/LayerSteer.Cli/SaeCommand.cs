@@ -55,7 +55,12 @@ internal static class SaeCommand
                 training.Texts(parse, terminal, tokenizer, length, cancellation);
             string texts = TrainingTexts.Describe(decoder.Spec, decoder.Digest, sources);
             using var trainer = new SaeTrainer(
-                decoder, training.Points(parse), sources, options, bos, $"{texts}, weights {WeightTypes.NameOf(decoder.Type)}");
+                decoder,
+                training.Points(parse),
+                sources,
+                options,
+                bos,
+                $"{texts}, weights {WeightTypes.NameOf(decoder.Type)}");
             Directory.CreateDirectory(folder);
             if (trainer.TryResume(folder))
             {

@@ -14,7 +14,7 @@ internal sealed class SaeTrainingArguments
 
     private readonly Option<string[]> _hooks = new("--hook")
     {
-        Description = "Hook points, such as blocks.3.hook_resid_post; several separated by commas are trained together.",
+        Description = "Hook points, such as blocks.3.hook_resid_post; several, by commas, are trained together.",
         HelpName = "name,name,…",
         Required = true,
         Arity = ArgumentArity.OneOrMore,
@@ -195,7 +195,8 @@ internal sealed class SaeTrainingArguments
                 CultureInfo.InvariantCulture,
                 $"step {line.Step}, {trainer.Log.Points[line.Site]}: FVU {line.Fvu:F3}, L0 {line.L0:F1}, dead "
                 + $"{line.DeadShare:P1}, held-out FVU {line.HeldOut.Fvu:F3}, CE {line.HeldOut.CeOriginal:F3} to "
-                + $"{line.HeldOut.CeSpliced:F3}, {line.TokensPerSecond:F0} tokens/s, {now.Remaining:hh\\:mm\\:ss} left"));
+                + $"{line.HeldOut.CeSpliced:F3}, {line.TokensPerSecond:F0} tokens/s, "
+                + $"{now.Remaining:hh\\:mm\\:ss} left"));
         }
     }
 

@@ -94,6 +94,29 @@ internal static class SharedOptions
         return [.. own.Select(sae => (sae.Point, sae.Path))];
     }
 
+    /// <summary>The one hook point with its autoencoder that a command is about.</summary>
+    /// <param name="pocket">The pocket model, if it is the model.</param>
+    /// <param name="layers">The layers named.</param>
+    /// <param name="saes">The autoencoders named.</param>
+    /// <param name="hook">The hook point named.</param>
+    /// <param name="oneLayer">What to say where several layers are named.</param>
+    /// <exception cref="UsageException">Several are named, or none where there is no default.</exception>
+    public static (HookPoint Point, string Sae) OneSite(
+        PocketModel? pocket, int[] layers, string[] saes, HookKind? hook, string oneLayer)
+    {
+        if (layers.Length > 1)
+        {
+            throw new UsageException(oneLayer);
+        }
+
+        if ((pocket is null || saes.Length > 0) && (layers.Length, saes.Length) != (1, 1))
+        {
+            throw new UsageException("--sae and --layer are needed, one of each");
+        }
+
+        return (pocket is null ? Sites(layers, saes, hook) : Sites(pocket, layers, saes, hook))[0];
+    }
+
     public static Option<string[]> Texts()
     {
         Option<string[]> texts = ValueOptions.Paths(

@@ -12,7 +12,7 @@ namespace LayerSteer.Autoencoders;
 /// </summary>
 public sealed record AutoencoderConfig
 {
-    /// <summary>Fields that change nothing in what is computed, at the top or, before SAELens 6, beside the others.</summary>
+    /// <summary>Fields that change nothing in what is computed; before SAELens 6 they stood beside the others.</summary>
     private static readonly string[] Descriptive =
     [
         "device", "metadata", "model_name", "prepend_bos", "context_size", "dataset_path", "dataset_trust_remote_code",

@@ -8,7 +8,7 @@ namespace LayerSteer.Autoencoders;
 /// <summary>
 /// Loads autoencoders in SAELens' layout, a folder with <c>cfg.json</c> and <c>sae_weights.safetensors</c>, and our own
 /// layout, one .safetensors file with the same tensors and the text of cfg.json in its header:
-/// <code>W_enc [dIn, dSae], b_enc [dSae], W_dec [dSae, dIn], b_dec [dIn], threshold [dSae] of jumprelu; F32, BF16 or F16</code>
+/// <code>W_enc [dIn, dSae], b_enc [dSae], W_dec [dSae, dIn], b_dec [dIn], threshold [dSae] of jumprelu</code>
 /// </summary>
 public static class SaeLensAutoencoder
 {
@@ -140,7 +140,11 @@ public static class SaeLensAutoencoder
         try
         {
             var screened = new ScreenedEncoder(
-                store, dSae, dIn, tensors.EncoderBias.ToArray(), (start, to) => encoder.AsSpan((int)start, to.Length).CopyTo(to));
+                store,
+                dSae,
+                dIn,
+                tensors.EncoderBias.ToArray(),
+                (start, to) => encoder.AsSpan((int)start, to.Length).CopyTo(to));
             NativeBuffer rows = store.Take(
                 "decoder", (long)dSae * dIn, to => decoder.CopyTo(to.Span(0, decoder.Length)));
             var autoencoder = new SparseAutoencoder(

@@ -122,7 +122,8 @@ public sealed class SparseAutoencoder : IDisposable
 
         if (HookPoint is { } own && SamePlace(own) != SamePlace(point))
         {
-            throw new ArgumentException($"'{Path}': the autoencoder was trained at {own}, not at {point}; use it there");
+            throw new ArgumentException(
+                $"'{Path}': the autoencoder was trained at {own}, not at {point}; use it there");
         }
     }
 

@@ -70,7 +70,11 @@ internal sealed class ConfigFile : IDisposable
 
     /// <summary>The names of the fields that are not null.</summary>
     public IReadOnlyList<string> Fields =>
-        [.. _document.RootElement.EnumerateObject().Where(f => f.Value.ValueKind != JsonValueKind.Null).Select(f => f.Name)];
+    [
+        .. _document.RootElement.EnumerateObject()
+            .Where(entry => entry.Value.ValueKind != JsonValueKind.Null)
+            .Select(entry => entry.Name),
+    ];
 
     /// <summary>An object within, as a file of its own; null if it is absent or null.</summary>
     public ConfigFile? Section(string field) => Find(field) is not { } value ? null

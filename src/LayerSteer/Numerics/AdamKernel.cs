@@ -66,7 +66,24 @@ internal readonly unsafe struct AdamKernel : IKernel
         float keep = 1f - (_step.LearningRate * _step.WeightDecay);
         float rate = _step.LearningRate / correction1;
         int last = (int)Math.Min((long)end * Lanes.Count, _length);
-        for (int i = begin * Lanes.Count; i < last; i++)
+        int i = begin * Lanes.Count;
+        T beta1 = T.Broadcast(_step.Beta1);
+        T beta2 = T.Broadcast(_step.Beta2);
+        T rest1 = T.Broadcast(1f - _step.Beta1);
+        T rest2 = T.Broadcast(1f - _step.Beta2);
+        for (; i + Lanes.Count <= last; i += Lanes.Count)
+        {
+            T g = T.Load(_gradients + i) * T.Broadcast(_step.GradientScale);
+            T m = T.Fma(beta1, T.Load(_means + i), rest1 * g);
+            T v = T.Fma(beta2, T.Load(_squares + i), rest2 * g * g);
+            m.Store(_means + i);
+            v.Store(_squares + i);
+            T root = T.Sqrt(v / T.Broadcast(correction2)) + T.Broadcast(_step.Epsilon);
+            T change = T.Broadcast(rate) * m / root;
+            ((T.Load(_weights + i) * T.Broadcast(keep)) - change).Store(_weights + i);
+        }
+
+        for (; i < last; i++)
         {
             float g = _gradients[i] * _step.GradientScale;
             float m = MathF.FusedMultiplyAdd(_step.Beta1, _means[i], (1f - _step.Beta1) * g);

@@ -27,6 +27,9 @@ internal unsafe interface ILanes<T> where T : struct, ILanes<T>
 
     static abstract T operator /(T a, T b);
 
+    /// <summary>The square root, rounded once.</summary>
+    static abstract T Sqrt(T a);
+
     static abstract T Max(T a, T b);
 
     static abstract T Min(T a, T b);

@@ -65,6 +65,10 @@ internal readonly unsafe struct Lanes128 : ILanes<Lanes128>
         new(x._a / y._a, x._b / y._b, x._c / y._c, x._d / y._d);
 
     [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static Lanes128 Sqrt(Lanes128 x) =>
+        new(Vector128.Sqrt(x._a), Vector128.Sqrt(x._b), Vector128.Sqrt(x._c), Vector128.Sqrt(x._d));
+
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
     public static Lanes128 Max(Lanes128 x, Lanes128 y) => new(
         Vector128.Max(x._a, y._a), Vector128.Max(x._b, y._b), Vector128.Max(x._c, y._c), Vector128.Max(x._d, y._d));
 

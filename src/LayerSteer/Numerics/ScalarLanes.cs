@@ -58,6 +58,16 @@ internal unsafe struct ScalarLanes : ILanes<ScalarLanes>
 
     public static ScalarLanes operator /(ScalarLanes a, ScalarLanes b) => Each(a, b, &Divide);
 
+    public static ScalarLanes Sqrt(ScalarLanes a)
+    {
+        for (int i = 0; i < Lanes.Count; i++)
+        {
+            a._lane[i] = MathF.Sqrt(a._lane[i]);
+        }
+
+        return a;
+    }
+
     public static ScalarLanes Max(ScalarLanes a, ScalarLanes b) => Each(a, b, &MathF.Max);
 
     public static ScalarLanes Min(ScalarLanes a, ScalarLanes b) => Each(a, b, &MathF.Min);

@@ -4,7 +4,8 @@ namespace LayerSteer.Training;
 
 /// <summary>
 /// Rows of activations in native memory, drawn in random order: when half are drawn, others take their places and all
-/// are shuffled anew. A row is of one token and has a part for each hook point. Not thread-safe; the caller disposes it.
+/// are shuffled anew. A row is of one token and has a part for each hook point. Not thread-safe. The caller disposes
+/// it.
 /// </summary>
 internal sealed class ActivationBuffer : IDisposable
 {

@@ -160,7 +160,9 @@ internal sealed class SaeGradient : IDisposable
         return new SaeBatch(loss, squares, active, Least());
     }
 
-    /// <summary>The value that so many pre-activations of inputs, [rows, dIn], are not below; 0 if fewer are above 0.</summary>
+    /// <summary>
+    /// The value that so many pre-activations of inputs, [rows, dIn], reach; 0 if fewer are above 0.
+    /// </summary>
     public float Reached(ReadOnlySpan<float> x, int rows, long count)
     {
         Span<float> inputs = _inputs.Span(0, rows * DIn);

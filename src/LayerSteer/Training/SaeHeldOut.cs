@@ -25,7 +25,9 @@ public readonly record struct SaeHeldOut(
 
     /// <summary>The model's own loss on windows.</summary>
     /// <param name="decoder">The model.</param>
-    /// <param name="windows">Each of one length, which fits the context with BOS; the last token is only predicted.</param>
+    /// <param name="windows">
+    /// Each of one length, which fits the context with BOS; the last token is only predicted.
+    /// </param>
     /// <param name="bos">What each begins with; null for nothing.</param>
     /// <returns>Nats a token.</returns>
     internal static double Original(Decoder decoder, IReadOnlyList<int[]> windows, int? bos) =>

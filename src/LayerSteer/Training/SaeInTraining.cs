@@ -214,7 +214,7 @@ internal sealed class SaeInTraining : IDisposable
         Squares.Dispose();
     }
 
-    /// <summary>The geometric median of rows (Weiszfeld 1937, from the mean), and their variance about the mean.</summary>
+    /// <summary>The geometric median of rows (Weiszfeld 1937), and their variance about the mean.</summary>
     internal static (double[] Median, double Variance) Centre(ReadOnlySpan<float> x, int d)
     {
         const int Rounds = 30;

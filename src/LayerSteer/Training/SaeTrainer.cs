@@ -149,7 +149,10 @@ public sealed class SaeTrainer : IDisposable
 
                 double seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
                 SaeTrainingLine[] lines = [.. _sites.Select((_, site) => Line(
-                    site, _secondsBefore + seconds, rate, measures ? HeldOut(site, heldOut!, original) : SaeHeldOut.None))];
+                    site,
+                    _secondsBefore + seconds,
+                    rate,
+                    measures ? HeldOut(site, heldOut!, original) : SaeHeldOut.None))];
                 Array.ForEach(lines, Log.Add);
                 progress?.Invoke(new SaeTrainingProgress(
                     lines, _options.Steps, TimeSpan.FromSeconds(seconds / (Step - first) * (_options.Steps - Step))));
@@ -192,7 +195,8 @@ public sealed class SaeTrainer : IDisposable
         if (state[0] < 0 || state[0] > _options.Steps || state[2] < 0 || state[2] > _options.Buffer)
         {
             throw new InvalidDataException(
-                $"'{path}': step {state[0]} with {state[2]} rows, expected at most {_options.Steps} and {_options.Buffer}");
+                $"'{path}': step {state[0]} with {state[2]} rows, "
+                + $"expected at most {_options.Steps} and {_options.Buffer}");
         }
 
         int rows = (int)state[2];

@@ -73,7 +73,8 @@ public static class SaeTrainingChart
         if (lines.Length == 0)
         {
             svg.Append(
-                CultureInfo.InvariantCulture, $"<text x=\"{Left}\" y=\"{PanelHeight / 2}\" fill=\"#666\">not measured</text>\n</g>\n");
+                CultureInfo.InvariantCulture,
+                $"<text x=\"{Left}\" y=\"{PanelHeight / 2}\" fill=\"#666\">not measured</text>\n</g>\n");
             return;
         }
 
@@ -87,8 +88,9 @@ public static class SaeTrainingChart
         {
             svg.Append(
                 CultureInfo.InvariantCulture,
-                $"<line x1=\"{Left}\" x2=\"{PanelWidth - Right}\" y1=\"{Y(tick):F1}\" y2=\"{Y(tick):F1}\" stroke=\"#ddd\"/>"
-                + $"<text x=\"{Left - 6}\" y=\"{Y(tick) + 4:F1}\" text-anchor=\"end\" fill=\"#444\">{tick:0.####}</text>\n");
+                $"<line x1=\"{Left}\" x2=\"{PanelWidth - Right}\" y1=\"{Y(tick):F1}\" y2=\"{Y(tick):F1}\" "
+                + $"stroke=\"#ddd\"/><text x=\"{Left - 6}\" y=\"{Y(tick) + 4:F1}\" text-anchor=\"end\" "
+                + $"fill=\"#444\">{tick:0.####}</text>\n");
         }
 
         for (double tick = 0; tick <= most * 1.0001; tick += tokenStep)

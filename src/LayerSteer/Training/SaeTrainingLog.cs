@@ -4,7 +4,7 @@ using LayerSteer.Models;
 
 namespace LayerSteer.Training;
 
-/// <summary>One line of the log of one autoencoder in training; means are over the steps since its line before.</summary>
+/// <summary>One line of the log of one autoencoder; means are over the steps since its line before.</summary>
 /// <param name="Site">Its number among the hook points of the run.</param>
 /// <param name="Step">The step, from 1.</param>
 /// <param name="Tokens">The tokens trained on so far.</param>
@@ -31,7 +31,7 @@ public readonly record struct SaeTrainingLine(
     double TokensPerSecond,
     SaeHeldOut HeldOut);
 
-/// <summary>What a training run of autoencoders has said so far; kept in the checkpoint and written as a table.</summary>
+/// <summary>What a run has said so far; it is kept in the checkpoint and written as a table.</summary>
 public sealed class SaeTrainingLog
 {
     private const int Columns = 15;

@@ -54,7 +54,7 @@ public sealed record SaeTrainingOptions
     /// <summary>The steps over which the learning rate rises from 0; it falls to 0 in the last fifth.</summary>
     public int WarmUp { get; init; } = 200;
 
-    /// <summary>A latent is dead when it has not fired for so many tokens; a tenth of all, at most 1 M, if null.</summary>
+    /// <summary>A latent is dead after so many tokens without firing; a tenth of all, at most 1 M, if null.</summary>
     public long? DeadAfter { get; init; }
 
     /// <summary>
@@ -109,7 +109,10 @@ public sealed record SaeTrainingOptions
         Require(Tokens >= 1, nameof(Tokens), Tokens, "at least 1");
         Require(Batch >= 1, nameof(Batch), Batch, "at least 1");
         Require(
-            (long)Batch * Latents <= int.MaxValue, nameof(Batch), Batch, $"at most {int.MaxValue / Latents} for {Latents} latents");
+            (long)Batch * Latents <= int.MaxValue,
+            nameof(Batch),
+            Batch,
+            $"at most {int.MaxValue / Latents} for {Latents} latents");
         Require(Buffer >= 4L * Batch, nameof(Buffer), Buffer, $"at least four batches, {4L * Batch}");
         Require(LearningRate is null or (> 0 and <= 1), nameof(LearningRate), LearningRate ?? 0, "above 0, at most 1");
         Require(WarmUp >= 0, nameof(WarmUp), WarmUp, "at least 0");

@@ -57,7 +57,9 @@ public sealed class SaeLensAutoencoderTests : IDisposable
     }
 
     [Theory]
-    [InlineData("saelens6-standard-normrescale", "normalize_activations is 'constant_norm_rescale'; supported: none, layer_norm")]
+    [InlineData(
+        "saelens6-standard-normrescale",
+        "normalize_activations is 'constant_norm_rescale'; supported: none, layer_norm")]
     [InlineData("saelens6-topk-rescale", "rescale_acts_by_decoder_norm is true; supported: false")]
     public void Published_folders_with_other_settings_are_refused_by_their_names(string name, string message)
     {
@@ -133,11 +135,14 @@ public sealed class SaeLensAutoencoderTests : IDisposable
         "normalize_activations is 'expected_average_only_in'; supported: none, layer_norm")]
     [InlineData("reshape_activations", "\"hook_z\"", "reshape_activations is 'hook_z'; supported: none")]
     [InlineData("finetuning_scaling_factor", "true", "finetuning_scaling_factor is true; supported: false")]
-    [InlineData("dtype", "\"float8\"", "dtype is 'float8'; supported: float32, torch.float32, bfloat16, torch.bfloat16")]
+    [InlineData(
+        "dtype", "\"float8\"", "dtype is 'float8'; supported: float32, torch.float32, bfloat16, torch.bfloat16")]
     [InlineData("noise_scale", "0.5", "noise_scale is 0.5; this field is not supported")]
     [InlineData("activation_fn", "\"tanh\"", "activation_fn is 'tanh'; supported: relu, topk")]
     public void A_setting_that_is_not_supported_is_refused_by_its_name(string field, string value, string message) =>
-        Assert.Equal($"'DIR/cfg.json': {message}", Refusal<NotSupportedException>(cfg => cfg[field] = JsonNode.Parse(value)));
+        Assert.Equal(
+            $"'DIR/cfg.json': {message}",
+            Refusal<NotSupportedException>(cfg => cfg[field] = JsonNode.Parse(value)));
 
     [Theory]
     [InlineData("hook_head_index", "3", "hook_head_index is 3; supported: null")]
@@ -145,7 +150,8 @@ public sealed class SaeLensAutoencoderTests : IDisposable
         "model_from_pretrained_kwargs",
         "{\"center_writing_weights\": true}",
         "model_from_pretrained_kwargs has center_writing_weights; supported: none")]
-    public void A_statement_of_the_metadata_that_changes_the_values_is_refused(string field, string value, string message) =>
+    public void A_statement_of_the_metadata_that_changes_the_values_is_refused(
+        string field, string value, string message) =>
         Assert.Equal(
             $"'DIR/cfg.json': {message}",
             Refusal<NotSupportedException>(cfg => cfg["metadata"]![field] = JsonNode.Parse(value)));

@@ -136,7 +136,7 @@ public sealed class DemoCommandTests : IDisposable
         Assert.Contains("fine-tuned: medical", words, StringComparison.Ordinal);
         Assert.Contains("steered: swap, strength 2", words, StringComparison.Ordinal);
         Assert.Equal(3, words.Split("ms a token").Length - 1);
-        Assert.Contains("topic medical: ready, from 5 texts and 23 reference texts", words, StringComparison.Ordinal);
+        Assert.Contains("topic medical: ready, from 5 texts and 24 reference texts", words, StringComparison.Ordinal);
         Assert.Contains("latents were active on the reference texts and have a score", words, StringComparison.Ordinal);
         Assert.Contains("best latents were active on", words, StringComparison.Ordinal);
     }

@@ -66,7 +66,7 @@ public sealed class PocketDefaultsTests : IDisposable
             "--sae needs --layer; without both, the pocket model's own is used",
             await CliRun.Refused(1, "generate", Prompt, "--sae", "a", "--topic", "medical"));
         Assert.Equal(
-            "an index needs --sae and --layer, one of each",
+            "--sae and --layer are needed, one of each",
             await CliRun.Refused(1, "index", "--sae", "a", "--reference", "r", "--out", "o"));
     }
 
@@ -87,7 +87,7 @@ public sealed class PocketDefaultsTests : IDisposable
             await CliRun.Refused(
                 1, ["generate", Prompt, .. model, "--sae", "a", "--layer", "2", "--align", SamplePocket.Medical]));
         Assert.Equal(
-            "an index needs --sae and --layer, one of each",
+            "--sae and --layer are needed, one of each",
             await CliRun.Refused(1, ["index", .. model, "--reference", "r", "--out", "o"]));
         Assert.Equal(
             "--model needs --encoder, the folder of a sentence encoder",

@@ -57,6 +57,7 @@ public unsafe class LanesTests
             T[] results =
             [
                 T.Fma(a, b, c), a + b, a - b, a * b, a / T.Max(b, T.Broadcast(0.5f)), T.Max(a, b), T.Min(a, b),
+                T.Sqrt(T.Max(a, T.Broadcast(0f))),
                 T.AddExponent(T.Broadcast(1.25f), three), Lanes.KeepFirst(a, 5), Lanes.LoadFirst<T>(pa, 11),
             ];
             T[] integers = IntegerOperations<T>(pa, pb);

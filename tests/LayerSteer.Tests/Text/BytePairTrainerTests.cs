@@ -89,7 +89,7 @@ public class BytePairTrainerTests
     {
         using var folder = new TempFolder();
         string[] texts = Sentences.Made(seed: 5, 300);
-        BytePairVocabulary vocabulary = Train(200, texts);
+        BytePairVocabulary vocabulary = Train(120, texts);
         vocabulary.Save(folder.Path);
         TextTokenizer tokenizer = TextTokenizer.Load(folder.Path);
 

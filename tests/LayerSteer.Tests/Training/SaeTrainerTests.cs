@@ -1,3 +1,4 @@
+using System.Diagnostics;
 using LayerSteer.Autoencoders;
 using LayerSteer.Formats;
 using LayerSteer.Models;
@@ -160,8 +161,11 @@ public sealed class SaeTrainerTests : IDisposable
             using var stop = new CancellationTokenSource();
             try
             {
-                // Cancelled in the middle of the steps to the next line: at every fifth step there is one.
-                part.Run(_folder.File("stopped"), every: 5, progress: now => Stop(now.Lines[0].Step), cancellation: stop.Token);
+                part.Run(
+                    _folder.File("stopped"),
+                    every: 5,
+                    progress: now => Stop(now.Lines[0].Step),
+                    cancellation: stop.Token);
                 part.Write(_folder.File("stopped"), "tiny");
                 done = true;
             }
@@ -255,7 +259,7 @@ public sealed class SaeTrainerTests : IDisposable
                         float[] x = rows[row].ToArray();
                         double mean = x.Average();
                         double std = Math.Sqrt(x.Sum(v => (v - mean) * (v - mean)) / 39);
-                        expected.Add(((float)Math.Round((x[0] - mean) / std, 3), (float)Math.Round((x[39] - mean) / std, 3)));
+                        expected.Add((Rounded((x[0] - mean) / std), Rounded((x[39] - mean) / std)));
                     }
                 }),
                 LogitRows.None);
@@ -265,8 +269,10 @@ public sealed class SaeTrainerTests : IDisposable
         for (int place = 0; place < 4 * length; place++)
         {
             Span<float> row = buffer.Row(1, place);
-            found += expected.Contains(((float)Math.Round(row[0], 3), (float)Math.Round(row[39], 3))) ? 1 : 0;
+            found += expected.Contains((Rounded(row[0]), Rounded(row[39]))) ? 1 : 0;
         }
+
+        static float Rounded(double value) => (float)Math.Round(value, 3);
 
         Assert.InRange(found, (int)(0.97 * 4 * length), 4 * length); // a rounding may fall to the other side
     }
@@ -360,7 +366,8 @@ public sealed class SaeTrainerTests : IDisposable
         Assert.Contains("going on from step 20 of 20", again.Notes, StringComparison.Ordinal);
         string refused = await CliRun.Refused(2, [.. args, "--seed", "9"]);
         Assert.StartsWith(
-            $"'{_folder.File("cli/training.safetensors")}' is the checkpoint of another run: Seed = 1 there, Seed = 9 here",
+            $"'{_folder.File("cli/training.safetensors")}' is the checkpoint of another run: "
+            + "Seed = 1 there, Seed = 9 here",
             refused,
             StringComparison.Ordinal);
     }
@@ -371,14 +378,45 @@ public sealed class SaeTrainerTests : IDisposable
         string[] args = Arguments("cli");
         File.WriteAllText(_folder.File("texts.txt"), " \n");
         Assert.StartsWith(
-            $"'{_folder.File("texts.txt")}': no documents; expected", await CliRun.Refused(2, args), StringComparison.Ordinal);
+            $"'{_folder.File("texts.txt")}': no documents; expected",
+            await CliRun.Refused(2, args),
+            StringComparison.Ordinal);
         File.WriteAllText(_folder.File("texts.txt"), "A few words.");
         Assert.StartsWith(
             "the texts are smaller than one window: ", await CliRun.Refused(2, args), StringComparison.Ordinal);
         args[Array.IndexOf(args, "--hook") + 1] = "blocks.0.hook_nowhere";
         Assert.StartsWith(
-            "no hook point 'blocks.0.hook_nowhere'; there are hook_embed,", await CliRun.Refused(2, args), StringComparison.Ordinal);
+            "no hook point 'blocks.0.hook_nowhere'; there are hook_embed,",
+            await CliRun.Refused(2, args),
+            StringComparison.Ordinal);
         Assert.False(Directory.Exists(_folder.File("cli")));
+    }
+
+    [Fact]
+    public async Task A_run_that_was_killed_again_and_again_ends_in_the_same_bytes()
+    {
+        await CliRun.Done(Arguments("whole"));
+        string[] args = [.. Arguments("killed"), "--checkpoint-minutes", "0.00001"];
+        string checkpoint = _folder.File("killed/training.safetensors");
+        for (int kill = 0; kill < 3; kill++)
+        {
+            DateTime before = File.GetLastWriteTimeUtc(checkpoint); // of a file that is not there: long ago
+            using Process process = ToolProcess.Start(args);
+            while (File.GetLastWriteTimeUtc(checkpoint) == before && !process.HasExited)
+            {
+                await Task.Delay(1, TestContext.Current.CancellationToken);
+            }
+
+            process.Kill();
+            await process.WaitForExitAsync(TestContext.Current.CancellationToken);
+        }
+
+        await CliRun.Done(args);
+        foreach (string name in (string[])["blocks.0.hook_resid_post.safetensors", "blocks.1.hook_mlp_out.safetensors"])
+        {
+            Assert.Equal(
+                File.ReadAllBytes(_folder.File($"whole/{name}")), File.ReadAllBytes(_folder.File($"killed/{name}")));
+        }
     }
 
     [Fact]

@@ -1,0 +1,134 @@
+using System.Globalization;
+
+namespace LayerSteer.Evaluation;
+
+/// <summary>A table of a report, as text: for a terminal, Markdown or a page.</summary>
+/// <param name="Title">What it shows.</param>
+/// <param name="Header">The heads of its columns.</param>
+/// <param name="Rows">Its rows, each as long as the header.</param>
+/// <param name="Note">What a reader must know of it; may be empty.</param>
+public sealed record ReportTable(
+    string Title, IReadOnlyList<string> Header, IReadOnlyList<IReadOnlyList<string>> Rows, string Note = "")
+{
+    private static readonly string[] Columns =
+        ["similarity", "probability", "hit", "nll", "kl", "distinct_2", "repetition"];
+
+    /// <summary>Arms × metrics, with the differences to the unsteered model.</summary>
+    public static ReportTable Arms(EvaluationReport report)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        return new ReportTable(
+            "Arms",
+            ["arm", .. Columns.Select(name => TitleOf(report, name)), "topics up"],
+            [
+                .. report.Arms.Select(arm => (string[])
+                [
+                    arm.Name,
+                    .. Columns.Select(name => Cell(MetricOf(arm.Metrics, name))),
+                    $"{arm.TopicsUp} of {arm.Topics.Count}",
+                ]),
+            ],
+            "In brackets: the difference to unsteered and its interval; of perplexity the ratio. What an arm that does not "
+            + "know the topic gains on one topic it loses on others: its mean similarity is 0 by construction.");
+    }
+
+    /// <summary>Steered arms minus their controls.</summary>
+    public static ReportTable Controls(EvaluationReport report)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        return new ReportTable(
+            "Against controls",
+            ["arm − control", .. Columns.Select(name => TitleOf(report, name))],
+            [
+                .. report.Controls.Select(control => (string[])
+                [
+                    $"{control.Arm} − {control.Control}",
+                    .. Columns.Select(name => Difference(MetricOf(control.Metrics, name))),
+                ]),
+            ],
+            "Differences and their intervals; of perplexity ratios.");
+    }
+
+    /// <summary>Arms × topics of one metric, with the strengths.</summary>
+    public static ReportTable ByTopic(EvaluationReport report, EvaluationMetric metric)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        ArgumentNullException.ThrowIfNull(metric);
+        return new ReportTable(
+            $"{TitleOf(report, metric.Name)} by topic",
+            ["arm", .. report.Topics],
+            [
+                .. report.Arms.Select(arm => (string[])
+                [
+                    arm.Name,
+                    .. report.Topics.Select(name => arm.Topics.FirstOrDefault(topic => topic.Topic == name) is { } topic
+                        ? Cell(MetricOf(topic.Metrics, metric.Name))
+                            + (topic.Strength is { } strength ? Invariant($", at {strength:G4}") : string.Empty)
+                        : "not run"),
+                ]),
+            ]);
+    }
+
+    /// <summary>Every strength of every method, over the topics.</summary>
+    public static ReportTable Strengths(EvaluationReport report)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        return new ReportTable(
+            "Strengths on the dev prompts, mean over topics",
+            ["method", "strength", "similarity gain", "P(topic)", "perplexity ratio", "KL", "within budget", "chosen"],
+            [
+                .. report.Strengths.GroupBy(point => (point.Method, point.Strength)).Select(group => (string[])
+                [
+                    group.Key.Method,
+                    Invariant($"{group.Key.Strength:G4}"),
+                    group.Average(point => point.SimilarityGain) is { } gain ? Signed(gain) : "–",
+                    group.Average(point => point.Probability) is { } p ? Invariant($"{p:F3}") : "–",
+                    Invariant($"{Math.Exp(group.Average(point => Math.Log(point.PerplexityRatio))):F2}"),
+                    Invariant($"{group.Average(point => point.Divergence):F3}"),
+                    Invariant($"{group.Count(point => point.WithinBudget)} topics"),
+                    Invariant($"{group.Count(point => point.Chosen)} topics"),
+                ]),
+            ]);
+    }
+
+    private static MetricReport MetricOf(IReadOnlyList<MetricReport> metrics, string name) =>
+        metrics.First(metric => metric.Metric == name);
+
+    private static string TitleOf(EvaluationReport report, string name) => name == EvaluationMetric.Surprise.Name
+        ? "perplexity"
+        : report.Metrics.First(metric => metric.Name == name).Title;
+
+    /// <summary>A mean, with its difference to unsteered; nats become perplexities and ratios.</summary>
+    private static string Cell(MetricReport metric)
+    {
+        if (metric.Mean is not { } mean)
+        {
+            return "–";
+        }
+
+        string shown = metric.Metric == EvaluationMetric.Surprise.Name
+            ? Invariant($"{Math.Exp(mean):F1}")
+            : Invariant($"{mean:0.000;−0.000;0.000}");
+        return metric.Difference is null ? shown : $"{shown} ({Difference(metric)})";
+    }
+
+    private static string Difference(MetricReport metric)
+    {
+        if (metric.Difference is not { } difference)
+        {
+            return "–";
+        }
+
+        bool ratio = metric.Metric == EvaluationMetric.Surprise.Name;
+        string interval = metric.Low is null
+            ? string.Empty
+            : $" [{Shown(metric.Low.Value)}, {Shown(metric.High!.Value)}]";
+        return (ratio ? "×" : string.Empty) + Shown(difference) + interval;
+
+        string Shown(double value) => ratio ? Invariant($"{Math.Exp(value):F2}") : Signed(value);
+    }
+
+    private static string Signed(double value) => Invariant($"{value:+0.000;−0.000;0.000}");
+
+    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
+}
