@@ -24,7 +24,7 @@ internal static class EncoderCommand
         Option<string[]> texts = SharedOptions.Texts();
         Option<string[]> weights = TrainingArguments.WeightOption();
         Option<string> tokenizer =
-            ValueOptions.RequiredPath("--tokenizer", "Folder of the tokenizer; `layersteer tokenizer train` makes one.");
+            ValueOptions.RequiredPath("--tokenizer", "Folder of a tokenizer; `layersteer tokenizer train` makes one.");
         Option<string> output =
             ValueOptions.RequiredPath("--out", "Folder of the encoder; an unfinished run in it goes on.", "-o");
         Option<int?> dimension = MultipleOf16("--dim", "Length of a vector.", 4096, defaults.Dimension);

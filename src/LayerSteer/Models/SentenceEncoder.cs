@@ -116,7 +116,8 @@ public sealed class SentenceEncoder : IEmbeddingGenerator<string, Embedding<floa
     }
 
     /// <summary>
-    /// Embeds each text as sentence-transformers does: BERT's cut at <see cref="MaxLength"/>, a static embedding's whole.
+    /// Embeds each text as sentence-transformers does: for BERT cut at <see cref="MaxLength"/>, for a static embedding
+    /// whole.
     /// </summary>
     /// <param name="values">The texts.</param>
     /// <param name="options">Ignored.</param>

@@ -3,7 +3,7 @@ using LayerSteer.Formats;
 namespace LayerSteer.Models;
 
 /// <summary>
-/// What <c>modules.json</c> of a sentence-transformers folder says: which kind of encoder it is and where its files lie.
+/// What <c>modules.json</c> of a sentence-transformers folder says: the kind of encoder and where its files are.
 /// Without that file a folder is a BERT encoder.
 /// </summary>
 /// <param name="IsStatic">Whether the first module is a StaticEmbedding.</param>
@@ -16,7 +16,7 @@ internal sealed record SentenceModules(bool IsStatic, string Path)
         "supported: Transformer and Pooling, or StaticEmbedding, each with or without Normalize after it";
 
     /// <exception cref="InvalidDataException">The file is damaged.</exception>
-    /// <exception cref="NotSupportedException">There is a module that is not supported, or in another order.</exception>
+    /// <exception cref="NotSupportedException">A module is not supported, or the order is another.</exception>
     public static SentenceModules Read(string directory)
     {
         string file = System.IO.Path.Combine(directory, FileName);

@@ -5,7 +5,7 @@ using LayerSteer.Text;
 namespace LayerSteer.Models;
 
 /// <summary>
-/// Writes a static sentence encoder as sentence-transformers does, so that it loads the folder too: modules.json names a
+/// Writes a static sentence encoder in the layout of sentence-transformers, which loads it too: modules.json names a
 /// StaticEmbedding in <c>0_StaticEmbedding</c>, with model.safetensors and the tokenizer's files, and a Normalize.
 /// </summary>
 public static class StaticEncoderFolder
@@ -94,7 +94,8 @@ public static class StaticEncoderFolder
         if (!modules.IsStatic)
         {
             throw new InvalidDataException(
-                $"'{source}': is no static encoder; expected a {SentenceModules.FileName} that names a StaticEmbedding");
+                $"'{source}': is no static encoder; expected a {SentenceModules.FileName} "
+                + "that names a StaticEmbedding");
         }
 
         string module = Path.Combine(source, modules.Path);

@@ -13,8 +13,8 @@ namespace LayerSteer.Models;
 internal sealed class StaticNetwork : SentenceNetwork
 {
     /// <summary>
-    /// The window where no file names one. A static encoder has no positions that could run out, but a vector of a whole
-    /// book says little.
+    /// The window where no file names one. A static encoder has no positions that could run out, but a vector of a
+    /// whole book says little.
     /// </summary>
     private const int DefaultWindow = 512;
 

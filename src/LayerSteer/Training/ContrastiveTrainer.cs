@@ -10,7 +10,7 @@ namespace LayerSteer.Training;
 /// <param name="Step">Steps done.</param>
 /// <param name="Steps">Steps in all.</param>
 /// <param name="Loss">The loss of a pair in nats, smoothed over about 50 steps.</param>
-/// <param name="Accuracy">The share of passages nearest to their own neighbour in their batch, smoothed likewise.</param>
+/// <param name="Accuracy">The share of passages nearest to their own neighbour of all in the batch, likewise.</param>
 /// <param name="PairsPerSecond">Since this run began.</param>
 /// <param name="Left">The time that is left at that pace.</param>
 public readonly record struct ContrastiveProgress(

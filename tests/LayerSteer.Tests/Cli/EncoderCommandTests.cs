@@ -75,7 +75,8 @@ public class EncoderCommandTests
             + "give longer documents or shorter passages",
             await CliRun.Refused(
                 2,
-                "encoder", "train", "--texts", tiny, "--tokenizer", folder.File("tokenizer"), "--out", folder.File("o")));
+                "encoder", "train", "--texts", tiny, "--tokenizer", folder.File("tokenizer"),
+                "--out", folder.File("o")));
     }
 
     private static string[] Arguments(TempFolder folder)

@@ -179,10 +179,17 @@ public class StaticEncoderTests
 
     [Theory]
     [InlineData(
-        """[{"path": "", "type": "sentence_transformers.models.Transformer"}, {"path": "1", "type": "sentence_transformers.models.Pooling"}, {"path": "2", "type": "sentence_transformers.models.Dense"}]""",
+        """
+        [{"path": "", "type": "sentence_transformers.models.Transformer"},
+         {"path": "1", "type": "sentence_transformers.models.Pooling"},
+         {"path": "2", "type": "sentence_transformers.models.Dense"}]
+        """,
         "no module 'sentence_transformers.models.Dense' is known; SUPPORTED")]
     [InlineData(
-        """[{"path": "", "type": "sentence_transformers.models.Normalize"}, {"path": "1", "type": "sentence_transformers.models.StaticEmbedding"}]""",
+        """
+        [{"path": "", "type": "sentence_transformers.models.Normalize"},
+         {"path": "1", "type": "sentence_transformers.models.StaticEmbedding"}]
+        """,
         "the modules are Normalize, StaticEmbedding; SUPPORTED")]
     [InlineData("[]", "the modules are none; SUPPORTED")]
     public void An_unknown_module_or_order_is_refused(string modules, string expected)

@@ -185,7 +185,7 @@ public class ContrastiveTrainerTests
     }
 
     /// <summary>
-    /// Of documents that were not trained on: the smallest cosine of two of a kind, the largest of two of different kinds.
+    /// Of documents that were not trained on: the smallest cosine of two of a kind, the largest of two of two kinds.
     /// </summary>
     private static (double Within, double Across) Cosines(TextTokenizer tokenizer, float[] vectors)
     {

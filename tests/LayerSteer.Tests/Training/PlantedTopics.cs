@@ -45,7 +45,8 @@ internal static class PlantedTopics
     /// <summary>A tokenizer for them, saved in a folder.</summary>
     public static TextTokenizer Tokenizer(string folder)
     {
-        BytePairTrainer.Train(Documents(60, 3), new BytePairTrainerOptions { VocabularySize = Vocabulary }).Save(folder);
+        var options = new BytePairTrainerOptions { VocabularySize = Vocabulary };
+        BytePairTrainer.Train(Documents(60, 3), options).Save(folder);
         return TextTokenizer.Load(folder);
     }
 
