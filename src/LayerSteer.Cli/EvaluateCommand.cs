@@ -30,12 +30,12 @@ internal static class EvaluateCommand
         };
         Option<string?> encoder = new("--encoder")
         {
-            Description = "Folder of the sentence encoder that topics are scored with. Default: the one the index names.",
+            Description = "Folder of the sentence encoder that scores topics. Default: the one the index names.",
             HelpName = "path",
         };
         Option<string?> judgeEncoder = new("--judge-encoder")
         {
-            Description = "Folder of another sentence encoder, to judge with. Default: --encoder, which is partly circular.",
+            Description = "Folder of another sentence encoder, to judge with. Default: --encoder, partly circular.",
             HelpName = "path",
         };
         Option<int?> threads = SharedOptions.Threads();
@@ -138,7 +138,8 @@ internal static class EvaluateCommand
         try
         {
             TextTokenizer tokenizer = TextTokenizer.Load(folder);
-            return tokenizer.Digest == steerer.Tokenizer.Digest && decoder.Spec.Vocabulary == steerer.Decoder.Spec.Vocabulary
+            return tokenizer.Digest == steerer.Tokenizer.Digest
+                && decoder.Spec.Vocabulary == steerer.Decoder.Spec.Vocabulary
                 ? decoder
                 : throw new InvalidDataException(
                     $"'{folder}': has another tokenizer than the model; expected a checkpoint tuned from it");

@@ -14,8 +14,8 @@ internal sealed class EvaluationArguments
 
     private readonly Option<string[]> _topics = ValueOptions.Paths(
         "--topics",
-        "Topics: files of texts, or folders of them, separated by commas or spaces. In JSON Lines \"split\" says align, "
-        + "align_small or test; without it every fourth text is held out.");
+        "Topics: files of texts, or folders of them, separated by commas or spaces. In JSON Lines \"split\" says "
+        + "align, align_small or test; without it every fourth text is held out.");
 
     private readonly Option<string> _output =
         ValueOptions.RequiredPath("--out", "Folder of the evaluation; an unfinished one goes on.", "-o");
@@ -56,7 +56,7 @@ internal sealed class EvaluationArguments
 
     private readonly Option<string[]> _strengths = new("--strengths")
     {
-        Description = "Strengths to choose from, such as 1,2,4 for all methods or clamp=0.1,0.3 for one; several times.",
+        Description = "Strengths to choose from: 1,2,4 for all methods or clamp=0.1,0.3 for one; several times.",
         HelpName = "numbers",
     };
 

@@ -53,7 +53,8 @@ public sealed class EvaluationLog : IDisposable
         }
 
         string results = Path.Combine(folder, ResultFile);
-        var log = new EvaluationLog(new FileStream(results, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read));
+        var log = new EvaluationLog(
+            new FileStream(results, FileMode.OpenOrCreate, FileAccess.ReadWrite, FileShare.Read));
         try
         {
             log.ReadLines(results);

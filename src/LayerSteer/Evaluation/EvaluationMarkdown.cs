@@ -49,7 +49,7 @@ public static class EvaluationMarkdown
             $"{report.Topics.Count} topics, {report.Prompts.Count} prompts, {report.Draws} continuations of each; "
             + $"strengths chosen on {report.DevPrompts.Count} other prompts for the highest topic similarity within "
             + $"{report.PerplexityBudget} times the unsteered perplexity. Intervals: {report.Confidence * 100:F0} %, "
-            + $"paired bootstrap over prompts, {report.Resamples} draws; p-values of signs, corrected after Holm for the "
+            + $"paired bootstrap over prompts, {report.Resamples} draws; p-values of signs, corrected after Holm for "
             + $"{report.Arms.Count - 1} arms."));
         writer.WriteLine();
         writer.WriteLine(report.Judge.InWords);
@@ -61,7 +61,8 @@ public static class EvaluationMarkdown
 
         foreach ((string arm, string reason) in report.NotRun)
         {
-            writer.WriteLine($"- **{arm}**: not run{(report.Arms.Any(a => a.Name == arm) ? " for all topics" : "")}, {reason}.");
+            string partly = report.Arms.Any(run => run.Name == arm) ? " for all topics" : string.Empty;
+            writer.WriteLine($"- **{arm}**: not run{partly}, {reason}.");
         }
 
         writer.WriteLine();

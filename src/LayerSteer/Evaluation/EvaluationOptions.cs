@@ -9,7 +9,7 @@ public sealed record EvaluationOptions
     /// <summary>The strengths that are tried for swap and weight if nothing says so.</summary>
     public static IReadOnlyList<double> DefaultStrengths { get; } = [0.5, 1, 2, 4, 8, 16];
 
-    /// <summary>The strengths that are tried for clamp; 1 raises each latent by 10 of the autoencoder's units.</summary>
+    /// <summary>The strengths that are tried for clamp; 1 adds 10 to each latent, in the autoencoder's units.</summary>
     public static IReadOnlyList<double> DefaultClampStrengths { get; } = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2];
 
     /// <summary>The arms; unsteered is always among them.</summary>
@@ -88,10 +88,11 @@ public sealed record EvaluationOptions
             throw new ArgumentException("no prompt; expected at least one");
         }
 
-        if (Prompts.Concat(DevPrompts).GroupBy(prompt => prompt).FirstOrDefault(group => group.Count() > 1) is { } twice)
+        string[] all = [.. Prompts, .. DevPrompts];
+        if (all.Where((prompt, i) => Array.IndexOf(all, prompt) < i).FirstOrDefault() is { } twice)
         {
             throw new ArgumentException(
-                $"prompt '{twice.Key}' is given twice; expected each once, since strengths must not be chosen on the "
+                $"prompt '{twice}' is given twice; expected each once, since strengths must not be chosen on the "
                 + "prompts that are reported on");
         }
 
@@ -119,7 +120,8 @@ public sealed record EvaluationOptions
         if (strengths.Count > 1 && DevPrompts.Count == 0)
         {
             throw new ArgumentException(
-                $"{strengths.Count} strengths for {name}, but no dev prompt to choose on; give one strength, or prompts");
+                $"{strengths.Count} strengths for {name}, but no dev prompt to choose on; "
+                + "give one strength, or prompts");
         }
     }
 }

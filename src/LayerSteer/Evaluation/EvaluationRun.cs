@@ -19,8 +19,8 @@ public readonly record struct EvaluationProgress(string Stage, int Done, int Tot
 /// <summary>
 /// An evaluation of steering: arms × topics × prompts × draws, every arm with the same prompts and the same seeds.
 /// Strengths are chosen on prompts of their own (<see cref="StrengthSelection"/>); each continuation is judged and
-/// logged as it is made, so that a run goes on where it was; the report follows from the log alone. The same inputs give
-/// the same figures, whatever the order of arms, the size of batches, and where it was interrupted.
+/// logged as it is made, so that a run goes on where it was; the report follows from the log alone. The same inputs
+/// give the same figures, whatever the order of arms, the size of batches, and where it was interrupted.
 /// </summary>
 public sealed class EvaluationRun
 {
@@ -47,7 +47,8 @@ public sealed class EvaluationRun
         if (judge.Topics.FirstOrDefault(topic => model.Scores[topic.Name].Values.IndexOfAnyExcept(0) < 0) is { } zero)
         {
             throw new ArgumentException(
-                $"topic '{zero.Name}' has no latent with a score above 0, so nothing can be steered by it; leave it out");
+                $"topic '{zero.Name}' has no latent with a score above 0, so nothing can be steered by it; "
+                + "leave it out");
         }
 
         _model = model;
@@ -78,7 +79,8 @@ public sealed class EvaluationRun
 
         using EvaluationLog log = EvaluationLog.Open(folder, all);
         List<EvaluationCell> dev = DevCells();
-        int total = dev.Count + _options.Arms.Sum(arm => TopicsOf(arm).Count()) * _options.Prompts.Count * _options.Seeds;
+        int total = dev.Count
+            + (_options.Arms.Sum(arm => TopicsOf(arm).Count()) * _options.Prompts.Count * _options.Seeds);
         await ProduceAsync(log, dev, "choosing strengths", total, progress, cancellation).ConfigureAwait(false);
         var selection = new StrengthSelection(_options, [.. _judge.Topics.Select(topic => topic.Name)], log);
         List<EvaluationCell> test = TestCells(selection);
@@ -93,8 +95,8 @@ public sealed class EvaluationRun
         yield return ("tokens", string.Create(CultureInfo.InvariantCulture, $"{_options.Tokens}"));
         yield return ("sampling", string.Create(
             CultureInfo.InvariantCulture,
-            $"{sampling.Kind.ToString().ToLowerInvariant()}, temperature {sampling.Temperature}, top-k {sampling.TopK}, "
-            + $"top-p {sampling.TopP}"));
+            $"{sampling.Kind.ToString().ToLowerInvariant()}, temperature {sampling.Temperature}, "
+            + $"top-k {sampling.TopK}, top-p {sampling.TopP}"));
         yield return ("seed", string.Create(CultureInfo.InvariantCulture, $"{sampling.Seed}"));
         yield return ("clamp_count", string.Create(CultureInfo.InvariantCulture, $"{_options.ClampCount}"));
         yield return ("hint", _options.Hint);
@@ -252,7 +254,8 @@ public sealed class EvaluationRun
     {
         Prompt = work.Arm.Kind switch
         {
-            ArmKind.Hint => _options.Hint.Replace("{topic}", Topic(work).Words, StringComparison.Ordinal) + work.Cell.Prompt,
+            ArmKind.Hint =>
+                _options.Hint.Replace("{topic}", Topic(work).Words, StringComparison.Ordinal) + work.Cell.Prompt,
             ArmKind.Example => $"{Beginning(Topic(work).Align.Texts[0], _options.ExampleLength)}\n\n{work.Cell.Prompt}",
             _ => work.Cell.Prompt,
         },

@@ -51,8 +51,8 @@ public sealed record EvaluationTopic(
         return topics.Count >= 2
             ? [.. topics.Values.Select(topic => topic.Topic)]
             : throw new InvalidDataException(
-                $"{topics.Count} topic in {string.Join(", ", paths.Select(path => $"'{path}'"))}; expected at least two, "
-                + "since a text is judged by being nearer to one topic than to the others");
+                $"{topics.Count} topic in {string.Join(", ", paths.Select(path => $"'{path}'"))}; "
+                + "expected at least two, since a text is judged by being nearer to one topic than to the others");
     }
 
     /// <summary>Reads a topic.</summary>

@@ -28,8 +28,8 @@ public sealed record ReportTable(
                     $"{arm.TopicsUp} of {arm.Topics.Count}",
                 ]),
             ],
-            "In brackets: the difference to unsteered and its interval; of perplexity the ratio. What an arm that does not "
-            + "know the topic gains on one topic it loses on others: its mean similarity is 0 by construction.");
+            "In brackets: the difference to unsteered and its interval; of perplexity the ratio. What an arm that does "
+            + "not know the topic gains on one topic it loses on others: its mean similarity is 0 by construction.");
     }
 
     /// <summary>Steered arms minus their controls.</summary>

@@ -129,13 +129,15 @@ public sealed class EvaluateCommandTests : IDisposable
     }
 
     [Theory]
-    [InlineData("--finetuned is 'boats=x', expected TOPIC=FOLDER with one of the topics bakery, harbour", "--finetuned", "boats=x")]
+    [InlineData(
+        "--finetuned is 'boats=x', expected TOPIC=FOLDER with one of the topics bakery, harbour",
+        "--finetuned", "boats=x")]
     [InlineData("--finetuned is 'x', expected TOPIC=FOLDER with one of the topics bakery, harbour", "--finetuned", "x")]
     [InlineData("--strengths is '1,a', expected numbers such as 1,2,4, or METHOD=NUMBERS", "--strengths", "1,a")]
     [InlineData("no method 'push'; there are orig, sae, clamp, weight, swap", "--strengths", "push=1")]
     [InlineData(
-        "40 prompts and 6 to choose strengths on, but there are only 36; lower --prompt-count or --dev-prompts, or give "
-        + "more --prompts",
+        "40 prompts and 6 to choose strengths on, but there are only 36; lower --prompt-count or --dev-prompts, or "
+        + "give more --prompts",
         "--prompt-count", "40")]
     [InlineData("an evaluation is of one layer; evaluate each into a folder of its own", "--layer", "1,2")]
     public async Task Wrong_usage_is_refused(string expected, params string[] more)
@@ -183,7 +185,8 @@ public sealed class EvaluateCommandTests : IDisposable
         var lines = new StringBuilder();
         for (int i = 0; i < texts.Length; i++)
         {
-            lines.Append(JsonSerializer.Serialize(new { topic = name, split = splits[i], text = texts[i] })).Append('\n');
+            var line = new { topic = name, split = splits[i], text = texts[i] };
+            lines.Append(JsonSerializer.Serialize(line)).Append('\n');
         }
 
         return Encoding.UTF8.GetBytes(lines.ToString());

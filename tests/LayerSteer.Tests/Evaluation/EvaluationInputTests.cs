@@ -66,8 +66,8 @@ public sealed class EvaluationInputTests : IDisposable
     {
         string boats = Write("boats.csv", ",0\n0,a\n1,b\n2,c\n3,d\n");
         Assert.Equal(
-            "1 topic in 'boats.csv'; expected at least two, since a text is judged by being nearer to one topic than to "
-            + "the others",
+            "1 topic in 'boats.csv'; expected at least two, since a text is judged by being nearer to one topic than "
+            + "to the others",
             Message(() => EvaluationTopic.ReadAll([boats])));
         Assert.Equal(
             "'boats.csv': topic 'boats' is in 'boats.csv', too; expected each topic once",
@@ -84,8 +84,8 @@ public sealed class EvaluationInputTests : IDisposable
         var options = new EvaluationOptions();
         options.Validate();
         Assert.Equal(
-            "prompt 'Today we' is given twice; expected each once, since strengths must not be chosen on the prompts that "
-            + "are reported on",
+            "prompt 'Today we' is given twice; expected each once, since strengths must not be chosen on the prompts "
+            + "that are reported on",
             Wrong(options with { DevPrompts = ["Today we"] }));
         Assert.Equal("no prompt; expected at least one", Wrong(options with { Prompts = [] }));
         Assert.Equal(
@@ -166,8 +166,8 @@ public sealed class EvaluationInputTests : IDisposable
         EvaluationLog.Open(
             folder, new Dictionary<string, string> { ["model_digest"] = "a", ["tuned"] = "t" }).Dispose();
         Assert.Equal(
-            "'log': holds an evaluation with tuned 't', here it is 'u'; give another folder, or what that evaluation was "
-            + "made with",
+            "'log': holds an evaluation with tuned 't', here it is 'u'; give another folder, or what that evaluation "
+            + "was made with",
             Message(() => EvaluationLog.Open(folder, new Dictionary<string, string> { ["tuned"] = "u" })));
         Assert.Equal(
             "'log': holds an evaluation with model digest 'a', here it is 'b'; give another folder, or what that "
@@ -181,7 +181,8 @@ public sealed class EvaluationInputTests : IDisposable
         Write("thesis.txt", "mine");
         Assert.Equal(
             $"'{Path.GetFileName(_folder.Path)}': holds 'thesis.txt' but no run.json; give a new or empty folder",
-            Assert.Throws<InvalidDataException>(() => EvaluationLog.Open(_folder.Path, new Dictionary<string, string>()))
+            Assert.Throws<InvalidDataException>(
+                () => EvaluationLog.Open(_folder.Path, new Dictionary<string, string>()))
                 .Message.Replace(Path.GetDirectoryName(_folder.Path) + "/", string.Empty, StringComparison.Ordinal));
     }
 

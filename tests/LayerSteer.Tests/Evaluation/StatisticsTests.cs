@@ -109,8 +109,8 @@ public class StatisticsTests
     }
 
     /// <summary>
-    /// Twelve prompts that have an effect of their own on every topic, as in an evaluation. Of 500 intervals 95 % are 475
-    /// with a deviation of 5: four of them to each side, and two more for what a bootstrap of a dozen can do.
+    /// Twelve prompts that have an effect of their own on every topic, as in an evaluation. Of 500 intervals 95 % are
+    /// 475 with a deviation of 5: four of them to each side, and two more for what a bootstrap of a dozen can do.
     /// </summary>
     [Fact]
     public void Intervals_cover_the_true_difference_and_p_values_are_uniform_without_one()

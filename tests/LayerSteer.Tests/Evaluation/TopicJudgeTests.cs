@@ -8,7 +8,10 @@ namespace LayerSteer.Tests.Evaluation;
 public class TopicJudgeTests
 {
     private static readonly string[] Boats =
-        ["The ferry leaves the harbour at noon.", "Sails and anchors lay on the deck.", "A boat needs a keel and a rudder."];
+    [
+        "The ferry leaves the harbour at noon.", "Sails and anchors lay on the deck.",
+        "A boat needs a keel and a rudder.",
+    ];
 
     private static readonly string[] Bread =
         ["Knead the dough and let it rise.", "The oven must be hot for bread.", "Flour, water and yeast make a loaf."];
