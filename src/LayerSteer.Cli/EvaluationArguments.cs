@@ -75,7 +75,7 @@ internal sealed class EvaluationArguments
 
     private readonly Option<string[]> _fineTuned = new("--finetuned")
     {
-        Description = "TOPIC=FOLDER of a checkpoint or an adapter trained on a topic, for arm finetuned; several times. "
+        Description = "TOPIC=FOLDER of a checkpoint or adapter trained on a topic, for arm finetuned; several times. "
             + "Default: the pocket model's, where that is the model.",
         HelpName = "topic=path",
         AllowMultipleArgumentsPerToken = true,

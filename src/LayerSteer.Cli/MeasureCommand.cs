@@ -29,11 +29,11 @@ internal static class MeasureCommand
         Option<string[]> corpus = Texts(
             "--overlap", "The training texts: how much of what the model writes stands there word for word.");
         Option<string[]> topics = ValueOptions.Paths(
-            "--topics", "Topics, as for evaluate: how often --encoder places a held-out text nearest to its own topic.");
+            "--topics", "Topics, as for evaluate: how often --encoder places a held-out text nearest its own topic.");
         topics.AllowMultipleArgumentsPerToken = true;
         Option<string?> encoder = SharedOptions.Encoder("Default: the pocket model's, where that is the model.");
         Option<int?> samples = ValueOptions.Number<int>(
-            "--samples", $"Texts of up to {SampleTokens} tokens to write for --overlap.", "at least 1", n => n >= 1, 200);
+            "--samples", $"Texts of {SampleTokens} tokens to write for --overlap.", "at least 1", n => n >= 1, 200);
         Option<ulong?> seed =
             ValueOptions.Number<ulong>("--seed", "Seed of these texts.", "a whole number from 0", _ => true, 1);
         Option<int?> threads = SharedOptions.Threads();
@@ -247,8 +247,8 @@ internal static class MeasureCommand
             Table table = Titled("Held-out texts nearest to their own topic", "topic", "texts", "accuracy");
             foreach (JsonNode? line in topics["topics"]!.AsArray())
             {
-                table.AddRow(
-                    Markup.Escape(line!["topic"]!.GetValue<string>()), $"{line["texts"]}", Number(line["accuracy"], "P1"));
+                string name = Markup.Escape(line!["topic"]!.GetValue<string>());
+                table.AddRow(name, $"{line["texts"]}", Number(line["accuracy"], "P1"));
             }
 
             table.AddRow("all", $"{topics["texts"]}", Number(topics["accuracy"], "P2"));

@@ -22,7 +22,7 @@ internal static class TopicCommand
         };
         Option<string> align =
             ValueOptions.RequiredPath(
-                "--align", "The topic's texts: CSV with header ',0', JSON, JSONL, text (a paragraph a text), or a folder of them.");
+                "--align", "The topic's texts: CSV with header ',0', JSON, JSONL, text (by paragraphs), or a folder.");
         Option<string?> encoder = SharedOptions.Encoder("Default: the one the index names.");
         Option<SummaryKind?> summary = ValueOptions.Named(
             "--summary",
@@ -78,7 +78,8 @@ internal static class TopicCommand
             if (parse.GetValue(mode) is { } wanted && wanted != manifest.Mode)
             {
                 throw new ArgumentException(
-                    $"'{references.Folder}' was built with mode {SteeringModes.NameOf(manifest.Mode)}, but --mode is {SteeringModes.NameOf(wanted)}; "
+                    $"'{references.Folder}' was built with mode {SteeringModes.NameOf(manifest.Mode)}, "
+                    + $"but --mode is {SteeringModes.NameOf(wanted)}; "
                     + "build an index with that mode");
             }
 

@@ -44,7 +44,7 @@ public static class LanguageMeasures
         return new PredictionFigures(1, Encoding.UTF8.GetByteCount(text), ids.Length - 1, -model.Of(ids).Sum());
     }
 
-    /// <summary>Whether a model finds the good sentence more probable than the bad one (Warstadt et al. 2020).</summary>
+    /// <summary>Whether a model finds the good sentence the more probable one (Warstadt et al. 2020).</summary>
     /// <param name="model">The model.</param>
     /// <param name="tokenizer">Its tokenizer.</param>
     /// <param name="pair">The sentences.</param>

@@ -28,7 +28,7 @@ public sealed class LogLikelihood : IDisposable
     /// </summary>
     /// <param name="ids">The tokens, at least two; the first is only read.</param>
     /// <returns>One number for each token after the first, in nats.</returns>
-    /// <exception cref="ArgumentException">There are fewer than two tokens, or an id is not in the vocabulary.</exception>
+    /// <exception cref="ArgumentException">There are fewer than two tokens, or an id is unknown.</exception>
     public double[] Of(ReadOnlySpan<int> ids)
     {
         if (ids.Length < 2)

@@ -77,7 +77,7 @@ public sealed class VerbatimOverlap
         return text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
     }
 
-    /// <summary>64-bit hashes (FNV-1a) of the runs, in order: among a million runs, chance makes one alike in 10^7.</summary>
+    /// <summary>64-bit hashes (FNV-1a) of the runs, in order; a million runs meet by chance once in 10^7.</summary>
     private IEnumerable<ulong> Runs(string[] words)
     {
         for (int first = 0; first + _n <= words.Length; first++)
