@@ -313,6 +313,7 @@ public sealed class DecoderTrainer : IDisposable
         }
 
         Log.WriteCsv(Path.Combine(folder, "losses.csv"));
+        AtomicFile.WriteAllText(Path.Combine(folder, "losses.svg"), Log.Chart());
     }
 
     /// <summary>Doubles, by their bits.</summary>

@@ -51,6 +51,20 @@ public sealed class TrainingLog
         }
     });
 
+    /// <summary>The losses and the norm of the gradient over tokens, as the text of an SVG file.</summary>
+    public string Chart()
+    {
+        return CurveChart.Draw(
+            ["training", "validation"],
+            [
+                new("Loss, nats a token", false, [Curve(0, line => line.Loss), Curve(1, line => line.ValidationLoss)]),
+                new("Norm of the gradient, before clipping", true, [Curve(0, line => line.GradientNorm)]),
+            ]);
+
+        Curve Curve(int entry, Func<TrainingLine, double> value) =>
+            new(entry, [.. _lines.Select(line => ((double)line.Tokens, value(line)))]);
+    }
+
     internal double[] ToArray() => [.. _lines.SelectMany(line => (double[])
         [line.Step, line.Tokens, line.Loss, line.ValidationLoss, line.LearningRate, line.GradientNorm, line.Seconds])];
 

@@ -83,6 +83,10 @@ public sealed class DecoderTrainerTests : IDisposable
         Assert.Equal([4, 8, 12], log.Select(line => line.Step));
         Assert.All(log, line => Assert.InRange(line.Loss, 0.1, 4));
         Assert.Empty(Directory.GetFiles(_folder.Path, ".tmp-*"));
+        string chart = File.ReadAllText(_folder.File("losses.svg"));
+        Assert.Contains("Loss, nats a token", chart, StringComparison.Ordinal);
+        Assert.Equal(3, chart.Split("<polyline").Length - 1);
+        Assert.DoesNotContain("NaN", chart, StringComparison.Ordinal);
     }
 
     [Fact]
