@@ -21,7 +21,7 @@ valid=$data/corpus/valid.jsonl.gz
 mix="--weight fiction=0.5 --weight dialogues=0.4 --weight wikipedia-leads=2 --weight simplewiki=2 --weight medical=1.5
   --weight trivia=0.4 --weight factbook=0.4 --weight math=0.4 --weight recipes=6 --weight legal=6"
 
-test -f "$work/tokenizer/tokenizer.json" || $layersteer tokenizer train --vocab 6144 --out "$work/tokenizer" --texts $texts
+test -f "$work/tokenizer/tokenizer.json" || $layersteer tokenizer train --vocab 6144 --max-length 256 --out "$work/tokenizer" --texts $texts
 
 test -f "$work/model/model.safetensors" || $layersteer train --tokenizer "$work/tokenizer" --out "$work/model" \
   --layers 6 --width 192 --heads 6 --context 256 --steps 5000 --batch 24 --micro-batch 8 \
