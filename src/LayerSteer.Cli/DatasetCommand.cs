@@ -60,10 +60,7 @@ internal static class DatasetCommand
 
     private static Command References(Terminal terminal)
     {
-        Option<string[]> texts = ValueOptions.Paths(
-            "--texts", "The corpus: .txt(.gz) with documents ended by a line <|endoftext|>, .jsonl(.gz), or folders.");
-        texts.Required = true;
-        texts.AllowMultipleArgumentsPerToken = true;
+        Option<string[]> texts = SharedOptions.Texts();
         Option<string> output = ValueOptions.RequiredPath("--out", "The .jsonl file to write.", "-o");
         Option<int?> count =
             ValueOptions.Number<int>("--count", "How many passages to draw.", Count, n => n >= 1, 2000);

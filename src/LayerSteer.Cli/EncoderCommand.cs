@@ -48,7 +48,7 @@ internal static class EncoderCommand
             "--seed", "New vectors, and which pairs come.", "a whole number from 0", _ => true, defaults.Seed);
         Option<double?> minutes = ValueOptions.Number<double>(
             "--checkpoint-minutes", "Time from checkpoint to checkpoint.", "above 0", n => n > 0, 1);
-        Option<string?> type = Type("f32");
+        Option<string> type = SharedOptions.SaveType("f32", "vectors");
         Option<int?> threads = SharedOptions.Threads();
         Option<bool> json = SharedOptions.Json();
         var command = new Command(
@@ -95,7 +95,7 @@ internal static class EncoderCommand
                 TimeSpan.FromMinutes(parse.GetRequiredValue(minutes)!.Value),
                 cancellation);
             StaticEncoderFolder.Write(
-                folder, source, trainer.Vectors(), options.Dimension, WeightTypes.Parse(parse.GetRequiredValue(type)!));
+                folder, source, trainer.Vectors(), options.Dimension, WeightTypes.Parse(parse.GetRequiredValue(type)));
             Show(terminal, parse.GetValue(json), folder, text.VocabularySize, options, trainer, seconds);
             return Task.FromResult(0);
         });
@@ -107,7 +107,7 @@ internal static class EncoderCommand
         Option<string> encoder =
             ValueOptions.RequiredPath("--encoder", "Folder of the encoder, in sentence-transformers layout.");
         Option<string> output = ValueOptions.RequiredPath("--out", "Folder to write.", "-o");
-        Option<string?> type = Type("bf16");
+        Option<string> type = SharedOptions.SaveType("bf16", "vectors");
         Option<bool> json = SharedOptions.Json();
         var command = new Command("convert", "Write a static sentence encoder again, in another type.")
         {
@@ -116,7 +116,7 @@ internal static class EncoderCommand
         command.SetAction(parse =>
         {
             string folder = parse.GetRequiredValue(output);
-            string name = parse.GetRequiredValue(type)!;
+            string name = parse.GetRequiredValue(type);
             StaticEncoderFolder.Convert(parse.GetRequiredValue(encoder), folder, WeightTypes.Parse(name));
             if (parse.GetValue(json))
             {
@@ -140,9 +140,7 @@ internal static class EncoderCommand
         CancellationToken cancellation)
     {
         long start = Stopwatch.GetTimestamp();
-        terminal.Notes.Progress()
-            .Columns(
-                new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
+        terminal.Progress()
             .Start(display =>
             {
                 ProgressTask task = display.AddTask("training", maxValue: 1);
@@ -202,15 +200,4 @@ internal static class EncoderCommand
             $"a multiple of 16 from 16 to {most}",
             n => n % 16 == 0 && n >= 16 && n <= most,
             fallback);
-
-    private static Option<string?> Type(string fallback)
-    {
-        Option<string?> type = new("--save-dtype")
-        {
-            Description = "How the vectors are stored: f32 or bf16.",
-            DefaultValueFactory = _ => fallback,
-        };
-        type.AcceptOnlyFromAmong("f32", "bf16");
-        return type;
-    }
 }

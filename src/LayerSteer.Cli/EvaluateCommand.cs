@@ -181,13 +181,11 @@ internal static class EvaluateCommand
         CancellationToken cancellation)
     {
         long start = Stopwatch.GetTimestamp();
-        return terminal.Notes.Progress()
-            .Columns(
-                new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
+        return terminal.Progress()
             .StartAsync(context =>
             {
                 ProgressTask task = context.AddTask("evaluating", maxValue: 1);
-                var progress = new Relay(now =>
+                var progress = new Relay<EvaluationProgress>(now =>
                 {
                     task.MaxValue = Math.Max(1, now.Total);
                     task.Value = now.Done;
@@ -291,11 +289,5 @@ internal static class EvaluateCommand
         }
 
         terminal.Tables.Write(shown);
-    }
-
-    /// <summary>Calls at once, on the run's thread; <see cref="Progress{T}"/> would post and come late.</summary>
-    private sealed class Relay(Action<EvaluationProgress> report) : IProgress<EvaluationProgress>
-    {
-        public void Report(EvaluationProgress value) => report(value);
     }
 }

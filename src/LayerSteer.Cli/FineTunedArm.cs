@@ -18,9 +18,7 @@ internal static class FineTunedArm
     /// <returns>The fine-tuned model; the caller disposes it.</returns>
     public static Decoder Train(
         PocketModel pocket, TextTable texts, LoadOptions options, Terminal terminal, CancellationToken cancellation) =>
-        terminal.Notes.Progress()
-            .Columns(
-                new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
+        terminal.Progress()
             .Start(display =>
             {
                 ProgressTask task = display.AddTask("fine-tuning", maxValue: FineTuning.Defaults.Steps);

@@ -23,12 +23,7 @@ internal static class FinetuneCommand
             "--context", "Tokens of a window. Default: the model's context, or all the texts where they are shorter.",
             "at least 1",
             n => n >= 1);
-        Option<string?> type = new("--save-dtype")
-        {
-            Description = "How the weights are stored: f32 or bf16.",
-            DefaultValueFactory = _ => "f32",
-        };
-        type.AcceptOnlyFromAmong("f32", "bf16");
+        Option<string> type = SharedOptions.SaveType();
         Option<int?> threads = SharedOptions.Threads();
         Option<bool> json = SharedOptions.Json();
         var command = new Command("finetune", "Train a checkpoint on texts: all of its weights, or a LoRA adapter.")
@@ -47,13 +42,8 @@ internal static class FinetuneCommand
 
             TextTokenizer text = TextTokenizer.Load(source);
             using ParameterSet parameters = TrainableCheckpoint.Read(source, out ArchitectureSpec spec);
-            IReadOnlyList<string> held = training.Validation(parse);
-            IReadOnlyList<TokenSource> validation = held.Count == 0
-                ? []
-                : TrainingTexts.Encode(TextCorpus.Open(held), text, null, null, cancellation);
-            TextCorpus corpus = TextCorpus.Open(parse.GetRequiredValue(training.Texts));
-            IReadOnlyList<TokenSource> sources =
-                TrainingTexts.Encode(corpus, text, training.Weights(parse), null, cancellation);
+            (IReadOnlyList<TokenSource> sources, IReadOnlyList<TokenSource> validation) =
+                training.Read(parse, terminal, text, cancellation);
             int longest = sources.Max(s => s.Tokens.Length) - 1;
             int length = parse.GetValue(context) ?? Math.Clamp(longest, 1, spec.ContextLength);
             if (length > spec.ContextLength)
@@ -71,13 +61,8 @@ internal static class FinetuneCommand
             using var pool = new WorkerPool(SharedOptions.OrAll(parse.GetValue(threads)));
             using var trainer = new DecoderTrainer(
                 spec, parameters, sources, options, pool, TrainingTexts.Describe(spec, digest, sources));
-            if (trainer.TryResume(folder))
-            {
-                terminal.Note($"going on from step {trainer.Step} of {options.Steps}");
-            }
-
             double seconds = training.Run(parse, terminal, trainer, folder, validation, length, cancellation);
-            TensorType stored = parse.GetValue(type) == "bf16" ? TensorType.BF16 : TensorType.F32;
+            TensorType stored = SharedOptions.StoredAs(parse.GetValue(type));
             if (trainer.Adapters is { } adapters)
             {
                 adapters.Write(folder, Path.GetFileName(Path.GetFullPath(source)), digest, stored);

@@ -27,13 +27,11 @@ internal static class IndexBuild
     {
         long start = Stopwatch.GetTimestamp();
         long tokens = 0;
-        IReadOnlyList<int> silent = terminal.Notes.Progress()
-            .Columns(
-                new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
+        IReadOnlyList<int> silent = terminal.Progress()
             .Start(context =>
             {
                 ProgressTask task = context.AddTask("indexing", maxValue: 1);
-                var progress = new Relay(now =>
+                var progress = new Relay<IndexProgress>(now =>
                 {
                     tokens = now.Tokens;
                     double seconds = Stopwatch.GetElapsedTime(start).TotalSeconds;
@@ -53,11 +51,5 @@ internal static class IndexBuild
         }
 
         return new IndexBuildReport(Stopwatch.GetElapsedTime(start).TotalSeconds, tokens, silent);
-    }
-
-    /// <summary>Calls at once, on the builder's thread; <see cref="Progress{T}"/> would post and come late.</summary>
-    private sealed class Relay(Action<IndexProgress> report) : IProgress<IndexProgress>
-    {
-        public void Report(IndexProgress value) => report(value);
     }
 }

@@ -20,17 +20,16 @@ internal static class MeasureCommand
     public static Command Create(Terminal terminal)
     {
         Option<string?> model = SharedOptions.Model();
-        Option<string[]> texts = Texts("--texts", "Held-out texts: bits a byte of each file.");
+        Option<string[]> texts = SharedOptions.Texts("--texts", "Held-out texts: bits a byte of each file.");
         Option<string?> pairs = new("--pairs")
         {
             Description = "Minimal pairs as BLiMP stores them (.jsonl): how often the good sentence is more probable.",
             HelpName = "path",
         };
-        Option<string[]> corpus = Texts(
+        Option<string[]> corpus = SharedOptions.Texts(
             "--overlap", "The training texts: how much of what the model writes stands there word for word.");
-        Option<string[]> topics = ValueOptions.Paths(
+        Option<string[]> topics = SharedOptions.Texts(
             "--topics", "Topics, as for evaluate: how often --encoder places a held-out text nearest its own topic.");
-        topics.AllowMultipleArgumentsPerToken = true;
         Option<string?> encoder = SharedOptions.Encoder("Default: the pocket model's, where that is the model.");
         Option<int?> samples = ValueOptions.Number<int>(
             "--samples", $"Texts of {SampleTokens} tokens to write for --overlap.", "at least 1", n => n >= 1, 200);
@@ -106,13 +105,6 @@ internal static class MeasureCommand
             return 0;
         });
         return command;
-    }
-
-    private static Option<string[]> Texts(string name, string description)
-    {
-        Option<string[]> texts = ValueOptions.Paths(name, description);
-        texts.AllowMultipleArgumentsPerToken = true;
-        return texts;
     }
 
     private static JsonArray Predict(

@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
-using LayerSteer.Formats;
 using LayerSteer.Models;
 using LayerSteer.Numerics;
 using LayerSteer.Text;
@@ -26,12 +25,7 @@ internal static class SaeCommand
             Description = "What the files call the model. Default: the name of its folder.",
             HelpName = "text",
         };
-        Option<string?> type = new("--save-dtype")
-        {
-            Description = "How the weights are stored: f32 or bf16.",
-            DefaultValueFactory = _ => "f32",
-        };
-        type.AcceptOnlyFromAmong("f32", "bf16");
+        Option<string> type = SharedOptions.SaveType();
         Option<int?> threads = SharedOptions.Threads();
         Option<bool> json = SharedOptions.Json();
         var command = new Command("train", "Train sparse autoencoders on a model's activations, several at once.")
@@ -72,7 +66,7 @@ internal static class SaeCommand
             IReadOnlyList<string> files = trainer.Write(
                 folder,
                 called,
-                parse.GetValue(type) == "bf16" ? TensorType.BF16 : TensorType.F32,
+                SharedOptions.StoredAs(parse.GetValue(type)),
                 new Dictionary<string, string>
                 {
                     ["layersteer.version"] = typeof(SaeTrainer).Assembly.GetName().Version!.ToString(3),

@@ -24,7 +24,7 @@ internal sealed class SaeTrainingArguments
 
     private readonly Option<string[]> _texts = SharedOptions.Texts();
 
-    private readonly Option<string[]> _evalTexts = ValueOptions.Paths(
+    private readonly Option<string[]> _evalTexts = SharedOptions.Texts(
         "--eval-texts", "Texts to measure on while training; like --texts. Default: the last 2 % of --texts at most.");
 
     private readonly Option<BosPolicy?> _bos = SharedOptions.Bos(
@@ -165,9 +165,7 @@ internal sealed class SaeTrainingArguments
         SaeTrainer trainer,
         string folder,
         IReadOnlyList<int[]> heldOut,
-        CancellationToken cancellation) => terminal.Notes.Progress()
-            .Columns(
-                new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
+        CancellationToken cancellation) => terminal.Progress()
             .Start(display =>
             {
                 ProgressTask task = display.AddTask("training", maxValue: 1);

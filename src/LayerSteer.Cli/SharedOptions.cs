@@ -1,4 +1,5 @@
 using System.CommandLine;
+using LayerSteer.Formats;
 using LayerSteer.Models;
 using LayerSteer.Text;
 using LayerSteer.Topics;
@@ -117,14 +118,37 @@ internal static class SharedOptions
         return (pocket is null ? Sites(layers, saes, hook) : Sites(pocket, layers, saes, hook))[0];
     }
 
+    /// <summary>The texts of a corpus that must be given.</summary>
     public static Option<string[]> Texts()
     {
-        Option<string[]> texts = ValueOptions.Paths(
+        Option<string[]> texts = Texts(
             "--texts", "Files or folders of texts: .txt, .jsonl, also as .gz; several separated by commas or spaces.");
         texts.Required = true;
+        return texts;
+    }
+
+    /// <summary>The texts of a corpus, as a shell's pattern gives them too.</summary>
+    public static Option<string[]> Texts(string name, string description)
+    {
+        Option<string[]> texts = ValueOptions.Paths(name, description);
         texts.AllowMultipleArgumentsPerToken = true;
         return texts;
     }
+
+    /// <summary>How weights are stored: f32 or bf16.</summary>
+    public static Option<string> SaveType(string fallback = "f32", string what = "weights")
+    {
+        Option<string> type = new("--save-dtype")
+        {
+            Description = $"How the {what} are stored: f32 or bf16.",
+            DefaultValueFactory = _ => fallback,
+        };
+        type.AcceptOnlyFromAmong("f32", "bf16");
+        return type;
+    }
+
+    /// <summary>The type that an option of <see cref="SaveType"/> names.</summary>
+    public static TensorType StoredAs(string? name) => name == "bf16" ? TensorType.BF16 : TensorType.F32;
 
     public static Option<string?> Separator() => new("--separator")
     {

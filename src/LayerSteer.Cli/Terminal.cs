@@ -62,6 +62,10 @@ internal sealed class Terminal(TextWriter output, Func<IAnsiConsole> tables, Fun
     /// <summary>Prints one JSON value on a line of its own.</summary>
     public void WriteJson(JsonNode value) => Out.WriteLine(value.ToJsonString(Json));
 
+    /// <summary>Progress of long work: what it is at, a bar, the part done, the time left.</summary>
+    public Progress Progress() => Notes.Progress().Columns(
+        new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn());
+
     /// <summary>A note in passing.</summary>
     public void Note(string text) => Notes.MarkupLine($"[grey]{Markup.Escape(text)}[/]");
 

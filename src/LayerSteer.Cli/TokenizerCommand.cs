@@ -77,7 +77,7 @@ internal static class TokenizerCommand
                 ProgressTask merging = context.AddTask("merging", maxValue: 1);
                 int read = -1;
                 string file = string.Empty;
-                var progress = new Relay(now =>
+                var progress = new Relay<BytePairProgress>(now =>
                 {
                     if (now.Merges == 0)
                     {
@@ -140,11 +140,5 @@ internal static class TokenizerCommand
         table.AddRow("digest", digest);
         table.AddRow("time", string.Create(CultureInfo.InvariantCulture, $"{seconds:F1} s"));
         terminal.Tables.Write(table);
-    }
-
-    /// <summary>Calls at once, on the trainer's thread.</summary>
-    private sealed class Relay(Action<BytePairProgress> report) : IProgress<BytePairProgress>
-    {
-        public void Report(BytePairProgress value) => report(value);
     }
 }

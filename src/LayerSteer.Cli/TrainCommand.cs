@@ -1,7 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
-using LayerSteer.Formats;
 using LayerSteer.Models;
 using LayerSteer.Numerics;
 using LayerSteer.Text;
@@ -22,12 +21,7 @@ internal static class TrainCommand
         Option<int?> width = Size("--width", "Width of the residual stream.", 256);
         Option<int?> heads = Size("--heads", "Heads; divides the width.", 8);
         Option<int?> context = Size("--context", "Tokens of a window.", 256);
-        Option<string?> type = new("--save-dtype")
-        {
-            Description = "How the weights are stored: f32 or bf16.",
-            DefaultValueFactory = _ => "f32",
-        };
-        type.AcceptOnlyFromAmong("f32", "bf16");
+        Option<string> type = SharedOptions.SaveType();
         Option<int?> threads = SharedOptions.Threads();
         Option<bool> json = SharedOptions.Json();
         var command = new Command("train", "Train a new model of GPT-2's architecture on texts.")
@@ -66,27 +60,17 @@ internal static class TrainCommand
                 EosId = text.EosId,
             };
             TrainingOptions options = training.Options(parse, length);
-            TextCorpus corpus = TextCorpus.Open(parse.GetRequiredValue(training.Texts));
-            IReadOnlyList<string> held = training.Validation(parse);
-            IReadOnlyList<TokenSource> validation = held.Count == 0
-                ? []
-                : TrainingTexts.Encode(TextCorpus.Open(held), text, null, null, cancellation);
-            IReadOnlyList<TokenSource> sources = TrainingTexts.Encode(
-                corpus, text, training.Weights(parse), name => terminal.Note($"reading {name}"), cancellation);
+            (IReadOnlyList<TokenSource> sources, IReadOnlyList<TokenSource> validation) =
+                training.Read(parse, terminal, text, cancellation);
             Directory.CreateDirectory(folder);
             using var pool = new WorkerPool(SharedOptions.OrAll(parse.GetValue(threads)));
             using ParameterSet model = TrainableCheckpoint.Initialise(spec, options.Seed);
             using var trainer = new DecoderTrainer(
                 spec, model, sources, options, pool, TrainingTexts.Describe(spec, text.Digest, sources));
-            if (trainer.TryResume(folder))
-            {
-                terminal.Note($"going on from step {trainer.Step} of {options.Steps}");
-            }
-
             double seconds =
                 training.Run(parse, terminal, trainer, folder, validation, length, cancellation);
             TrainableCheckpoint.Write(
-                folder, spec, model, parse.GetValue(type) == "bf16" ? TensorType.BF16 : TensorType.F32);
+                folder, spec, model, SharedOptions.StoredAs(parse.GetValue(type)));
             TokenizerFiles.Copy(parse.GetRequiredValue(tokenizer), folder);
             Show(terminal, parse.GetValue(json), folder, model, trainer, seconds);
             return Task.FromResult(0);

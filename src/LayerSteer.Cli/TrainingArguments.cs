@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Globalization;
+using LayerSteer.Text;
 using LayerSteer.Training;
 using Spectre.Console;
 
@@ -10,6 +11,7 @@ internal sealed class TrainingArguments
 {
     private const int ValidationWindows = 128;
 
+    private readonly Option<string[]> _texts = SharedOptions.Texts();
     private readonly Option<int?> _steps;
     private readonly Option<int?> _batch;
     private readonly Option<int?> _microBatch = ValueOptions.Number<int>(
@@ -27,7 +29,7 @@ internal sealed class TrainingArguments
         "--seed", "Order of the windows, new weights, dropout.", "a whole number from 0", _ => true, 1);
 
     private readonly Option<string[]> _validation =
-        ValueOptions.Paths("--validation", "Texts to measure the loss on while training; like --texts.");
+        SharedOptions.Texts("--validation", "Texts to measure the loss on while training; like --texts.");
 
     private readonly Option<string[]> _weights = WeightOption();
 
@@ -48,15 +50,12 @@ internal sealed class TrainingArguments
         _warmUp = ValueOptions.Number<int>(
             "--warm-up", "Steps over which the learning rate rises.", "at least 0", n => n >= 0, warmUp);
         foreach (Option option in (Option[])
-            [Texts, _weights, _validation, _steps, _batch, _microBatch, _learningRate, _warmUp, _weightDecay, _dropout,
+            [_texts, _weights, _validation, _steps, _batch, _microBatch, _learningRate, _warmUp, _weightDecay, _dropout,
              _seed, _every, _checkpointMinutes])
         {
             command.Options.Add(option);
         }
     }
-
-    /// <summary>The texts to train on.</summary>
-    public Option<string[]> Texts { get; } = RequiredTexts();
 
     public TrainingOptions Options(ParseResult parse, int? context) => new()
     {
@@ -71,9 +70,24 @@ internal sealed class TrainingArguments
         Seed = parse.GetRequiredValue(_seed)!.Value,
     };
 
-    /// <summary>The weights of --weight.</summary>
-    /// <exception cref="UsageException">One is not NAME=FACTOR.</exception>
-    public IReadOnlyList<(string Part, double Factor)> Weights(ParseResult parse) => WeightsOf(parse.GetValue(_weights));
+    /// <summary>The texts to train on, and those to measure on, none if none are named.</summary>
+    /// <exception cref="UsageException">A --weight is not NAME=FACTOR.</exception>
+    public (IReadOnlyList<TokenSource> Training, IReadOnlyList<TokenSource> Validation) Read(
+        ParseResult parse, Terminal terminal, TextTokenizer tokenizer, CancellationToken cancellation)
+    {
+        TextCorpus corpus = TextCorpus.Open(parse.GetRequiredValue(_texts));
+        string[] held = parse.GetValue(_validation) ?? [];
+        IReadOnlyList<TokenSource> validation = held.Length == 0
+            ? []
+            : TrainingTexts.Encode(TextCorpus.Open(held), tokenizer, null, null, cancellation);
+        IReadOnlyList<TokenSource> training = TrainingTexts.Encode(
+            corpus,
+            tokenizer,
+            WeightsOf(parse.GetValue(_weights)),
+            name => terminal.Note($"reading {name}"),
+            cancellation);
+        return (training, validation);
+    }
 
     /// <summary>--weight, for any command that trains on texts.</summary>
     public static Option<string[]> WeightOption() => new("--weight")
@@ -95,9 +109,7 @@ internal sealed class TrainingArguments
                 : throw new UsageException($"--weight is '{text}', expected NAME=FACTOR, such as medical=2");
         })];
 
-    public IReadOnlyList<string> Validation(ParseResult parse) => parse.GetValue(_validation) ?? [];
-
-    /// <summary>Runs all steps with a progress bar.</summary>
+    /// <summary>Runs all steps that are left in a folder, with a progress bar.</summary>
     /// <returns>The seconds of this sitting.</returns>
     public double Run(
         ParseResult parse,
@@ -110,10 +122,13 @@ internal sealed class TrainingArguments
     {
         IReadOnlyList<int[]>? windows =
             validation.Count == 0 ? null : TrainingTexts.Windows(validation, context, ValidationWindows);
+        if (trainer.TryResume(folder))
+        {
+            terminal.Note($"going on from step {trainer.Step} of {parse.GetRequiredValue(_steps)}");
+        }
+
         long start = System.Diagnostics.Stopwatch.GetTimestamp();
-        terminal.Notes.Progress()
-            .Columns(
-                new TaskDescriptionColumn(), new ProgressBarColumn(), new PercentageColumn(), new RemainingTimeColumn())
+        terminal.Progress()
             .Start(display =>
             {
                 ProgressTask task = display.AddTask("training", maxValue: 1);
@@ -142,15 +157,5 @@ internal sealed class TrainingArguments
                     cancellation);
             });
         return System.Diagnostics.Stopwatch.GetElapsedTime(start).TotalSeconds;
-    }
-
-    private static Option<string[]> RequiredTexts()
-    {
-        Option<string[]> texts = ValueOptions.Paths(
-            "--texts",
-            "Texts: .txt(.gz) with documents ended by a line <|endoftext|>, .jsonl(.gz) with a text, or folders.");
-        texts.Required = true;
-        texts.AllowMultipleArgumentsPerToken = true;
-        return texts;
     }
 }

@@ -1,5 +1,4 @@
 using LayerSteer.Formats;
-using LayerSteer.Numerics;
 
 namespace LayerSteer.Autoencoders;
 
@@ -91,41 +90,17 @@ public static class AutoencoderWriter
                 column[latent] = tensors.Encoder[(latent * dIn) + i];
             }
 
-            Append(writer, type, column);
+            writer.AppendFloats(column);
         }
 
-        Add(writer, "W_dec", type, [dSae, dIn], tensors.Decoder);
-        Add(writer, "b_enc", type, [dSae], tensors.EncoderBias);
-        Add(writer, "b_dec", type, [dIn], tensors.DecoderBias);
+        writer.AddFloats("W_dec", type, [dSae, dIn], tensors.Decoder);
+        writer.AddFloats("b_enc", type, [dSae], tensors.EncoderBias);
+        writer.AddFloats("b_dec", type, [dIn], tensors.DecoderBias);
         if (!tensors.Thresholds.IsEmpty)
         {
-            Add(writer, "threshold", type, [dSae], tensors.Thresholds);
+            writer.AddFloats("threshold", type, [dSae], tensors.Thresholds);
         }
 
         writer.Complete();
-    }
-
-    private static void Add(
-        SafetensorsWriter writer, string name, TensorType type, ReadOnlySpan<long> shape, ReadOnlySpan<float> values)
-    {
-        writer.Begin(name, type, shape);
-        Append(writer, type, values);
-    }
-
-    private static void Append(SafetensorsWriter writer, TensorType type, ReadOnlySpan<float> values)
-    {
-        if (type == TensorType.F32)
-        {
-            writer.Append(values);
-            return;
-        }
-
-        ushort[] narrow = new ushort[values.Length];
-        for (int i = 0; i < narrow.Length; i++)
-        {
-            narrow[i] = BFloat16.Nearest(values[i]);
-        }
-
-        writer.Append<ushort>(narrow);
     }
 }

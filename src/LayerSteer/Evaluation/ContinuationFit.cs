@@ -127,7 +127,7 @@ public sealed class ContinuationFitter : IDisposable
             0, ids.Length, new ParallelOptions { MaxDegreeOfParallelism = _decoder.Pool.Threads }, t =>
             {
                 ReadOnlySpan<float> unsteered = _unsteered.Logits(first + t);
-                double log = LogSum(unsteered);
+                double log = LogLikelihood.LogSum(unsteered);
                 surprise[t] = log - unsteered[ids[t]];
                 divergence[t] = own is null ? 0 : Divergence(own[t], unsteered) + log;
             });
@@ -137,7 +137,7 @@ public sealed class ContinuationFitter : IDisposable
     /// <summary>Σ q (a − b) − log Σ exp a with q = softmax(a): the divergence, but for log Σ exp b.</summary>
     private static double Divergence(ReadOnlySpan<float> a, ReadOnlySpan<float> b)
     {
-        double largest = Largest(a);
+        double largest = LogLikelihood.Largest(a);
         double sum = 0;
         double weighted = 0;
         for (int v = 0; v < a.Length; v++)
@@ -148,29 +148,6 @@ public sealed class ContinuationFitter : IDisposable
         }
 
         return (weighted / sum) - (largest + Math.Log(sum));
-    }
-
-    private static double LogSum(ReadOnlySpan<float> logits)
-    {
-        double largest = Largest(logits);
-        double sum = 0;
-        foreach (float logit in logits)
-        {
-            sum += Math.Exp(logit - largest);
-        }
-
-        return largest + Math.Log(sum);
-    }
-
-    private static float Largest(ReadOnlySpan<float> logits)
-    {
-        float largest = logits[0];
-        foreach (float logit in logits)
-        {
-            largest = Math.Max(largest, logit);
-        }
-
-        return largest;
     }
 
     /// <summary>

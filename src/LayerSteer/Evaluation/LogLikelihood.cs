@@ -70,21 +70,30 @@ public sealed class LogLikelihood : IDisposable
     /// <summary>log softmax(logits)[token], summed in double.</summary>
     /// <param name="logits">[vocabulary].</param>
     /// <param name="token">The id.</param>
-    public static double LogProbability(ReadOnlySpan<float> logits, int token)
+    public static double LogProbability(ReadOnlySpan<float> logits, int token) => logits[token] - LogSum(logits);
+
+    /// <summary>log Σ e^logit, in double.</summary>
+    internal static double LogSum(ReadOnlySpan<float> logits)
     {
-        float largest = float.NegativeInfinity;
+        double largest = Largest(logits);
+        double sum = 0;
         foreach (float logit in logits)
         {
-            largest = MathF.Max(largest, logit);
+            sum += Math.Exp(logit - largest);
         }
 
-        double total = 0;
+        return largest + Math.Log(sum);
+    }
+
+    internal static float Largest(ReadOnlySpan<float> logits)
+    {
+        float largest = logits[0];
         foreach (float logit in logits)
         {
-            total += Math.Exp((double)logit - largest);
+            largest = Math.Max(largest, logit);
         }
 
-        return (double)logits[token] - largest - Math.Log(total);
+        return largest;
     }
 
     /// <inheritdoc/>

@@ -1,4 +1,5 @@
 using System.Runtime.InteropServices;
+using LayerSteer.Numerics;
 
 namespace LayerSteer.Formats;
 
@@ -97,6 +98,40 @@ public abstract class TensorWriter : IDisposable
 
         _left -= values.Length;
         EndIfWhole();
+    }
+
+    /// <summary>Adds the next elements of a float32 or bfloat16 tensor, rounded to its type.</summary>
+    /// <param name="values">The elements.</param>
+    /// <exception cref="ArgumentException">The tensor is of another type, or takes fewer.</exception>
+    /// <exception cref="NotSupportedException">A value does not fit bfloat16.</exception>
+    public void AppendFloats(ReadOnlySpan<float> values)
+    {
+        if (_current is null || _type != TensorType.BF16)
+        {
+            Append(values);
+            return;
+        }
+
+        ushort[] narrow = new ushort[values.Length];
+        for (int i = 0; i < narrow.Length; i++)
+        {
+            narrow[i] = BFloat16.Nearest(values[i]);
+        }
+
+        Append<ushort>(narrow);
+    }
+
+    /// <summary>Adds a whole tensor of floats, rounded to a type.</summary>
+    /// <param name="name">Its name; not empty, not used before.</param>
+    /// <param name="type">F32 or BF16.</param>
+    /// <param name="shape">The sizes of its dimensions, slowest first.</param>
+    /// <param name="values">Its elements, row-major, as many as the shape says.</param>
+    /// <exception cref="ArgumentException">The name, shape or type is not valid, or the number differs.</exception>
+    /// <exception cref="NotSupportedException">A value does not fit bfloat16.</exception>
+    public void AddFloats(string name, TensorType type, ReadOnlySpan<long> shape, ReadOnlySpan<float> values)
+    {
+        Begin(name, type, shape);
+        AppendFloats(values);
     }
 
     /// <summary>Finishes the file and gives it its name. Nothing can be added afterwards.</summary>

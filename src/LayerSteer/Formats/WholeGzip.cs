@@ -7,7 +7,7 @@ namespace LayerSteer.Formats;
 /// that ends there. It is told apart by a member of our own that is put after the file's last byte: only where all
 /// members before it are whole does its content come out, and then it is held back.
 /// </summary>
-internal sealed class WholeGzip : Stream
+internal sealed class WholeGzip : ForwardStream
 {
     private const int BlockBytes = 1 << 16;
 
@@ -23,20 +23,6 @@ internal sealed class WholeGzip : Stream
     /// <summary>Takes over a stream of a gzip file's bytes and disposes it.</summary>
     public WholeGzip(Stream compressed) =>
         _inflated = new GZipStream(new Followed(compressed, MarkerMember), CompressionMode.Decompress);
-
-    public override bool CanRead => true;
-
-    public override bool CanSeek => false;
-
-    public override bool CanWrite => false;
-
-    public override long Length => throw new NotSupportedException();
-
-    public override long Position
-    {
-        get => throw new NotSupportedException();
-        set => throw new NotSupportedException();
-    }
 
     /// <inheritdoc/>
     /// <exception cref="InvalidDataException">Not gzip, damaged, cut off, or followed by something else.</exception>
@@ -60,18 +46,6 @@ internal sealed class WholeGzip : Stream
         return given;
     }
 
-    public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
-    public override void Flush()
-    {
-    }
-
-    public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-    public override void SetLength(long value) => throw new NotSupportedException();
-
-    public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
-
     protected override void Dispose(bool disposing)
     {
         if (disposing)
@@ -92,23 +66,9 @@ internal sealed class WholeGzip : Stream
     }
 
     /// <summary>A stream, then some more bytes.</summary>
-    private sealed class Followed(Stream first, byte[] then) : Stream
+    private sealed class Followed(Stream first, byte[] then) : ForwardStream
     {
         private int _given;
-
-        public override bool CanRead => true;
-
-        public override bool CanSeek => false;
-
-        public override bool CanWrite => false;
-
-        public override long Length => throw new NotSupportedException();
-
-        public override long Position
-        {
-            get => throw new NotSupportedException();
-            set => throw new NotSupportedException();
-        }
 
         public override int Read(Span<byte> buffer)
         {
@@ -122,18 +82,6 @@ internal sealed class WholeGzip : Stream
             _given += count;
             return count;
         }
-
-        public override int Read(byte[] buffer, int offset, int count) => Read(buffer.AsSpan(offset, count));
-
-        public override void Flush()
-        {
-        }
-
-        public override long Seek(long offset, SeekOrigin origin) => throw new NotSupportedException();
-
-        public override void SetLength(long value) => throw new NotSupportedException();
-
-        public override void Write(byte[] buffer, int offset, int count) => throw new NotSupportedException();
 
         protected override void Dispose(bool disposing)
         {

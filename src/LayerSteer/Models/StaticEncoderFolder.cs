@@ -108,22 +108,8 @@ public static class StaticEncoderFolder
     private static void WriteVectors(string path, ReadOnlySpan<float> vectors, int d, WeightType type)
     {
         using var writer = new SafetensorsWriter(path, new Dictionary<string, string> { ["format"] = "pt" });
-        long[] shape = [vectors.Length / d, d];
-        if (type == WeightType.F32)
-        {
-            writer.Add(StaticNetwork.Trained, shape, vectors);
-        }
-        else
-        {
-            ushort[] rounded = new ushort[vectors.Length];
-            for (int i = 0; i < rounded.Length; i++)
-            {
-                rounded[i] = BFloat16.Nearest(vectors[i]);
-            }
-
-            writer.Add<ushort>(StaticNetwork.Trained, shape, rounded);
-        }
-
+        TensorType stored = type == WeightType.BF16 ? TensorType.BF16 : TensorType.F32;
+        writer.AddFloats(StaticNetwork.Trained, stored, [vectors.Length / d, d], vectors);
         writer.Complete();
     }
 }

@@ -59,27 +59,16 @@ internal readonly unsafe struct UnitRowsKernel : IKernel
             float* x = _x + ((long)row * _d);
             if (_unit is null)
             {
-                float norm = MathF.Max(MathF.Sqrt(Dot<T>(x, x)), Least);
+                float norm = MathF.Max(MathF.Sqrt(Dot.Of<T>(x, x, _d)), Least);
                 _norms[row] = norm;
                 Combine<T>(x, x, 0f, 1f / norm);
             }
             else
             {
                 float* unit = _unit + ((long)row * _d);
-                Combine<T>(x, unit, -Dot<T>(x, unit), 1f / _norms[row]);
+                Combine<T>(x, unit, -Dot.Of<T>(x, unit, _d), 1f / _norms[row]);
             }
         }
-    }
-
-    private float Dot<T>(float* a, float* b) where T : struct, ILanes<T>
-    {
-        T sum = T.Broadcast(0f);
-        for (int i = 0; i < _d; i += Lanes.Count)
-        {
-            sum = T.Fma(T.Load(a + i), T.Load(b + i), sum);
-        }
-
-        return sum.Sum();
     }
 
     /// <summary>x = (x + factor·u)·scale.</summary>

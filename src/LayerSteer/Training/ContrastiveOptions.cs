@@ -1,4 +1,5 @@
 using LayerSteer.Numerics;
+using static LayerSteer.Training.OptionRange;
 
 namespace LayerSteer.Training;
 
@@ -73,13 +74,5 @@ public sealed record ContrastiveOptions
         Require(MaxGap >= 0, nameof(MaxGap), MaxGap, "at least 0");
         Require(Balance is >= 0 and <= 1, nameof(Balance), Balance, "from 0 to 1");
         Require(InitialScale > 0 && InitialScale <= 1, nameof(InitialScale), InitialScale, "above 0, at most 1");
-    }
-
-    private static void Require(bool holds, string name, double value, string expected)
-    {
-        if (!holds)
-        {
-            throw new ArgumentException(FormattableString.Invariant($"{name} is {value}, expected {expected}"));
-        }
     }
 }

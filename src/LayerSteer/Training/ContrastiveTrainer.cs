@@ -141,14 +141,7 @@ public sealed class ContrastiveTrainer : IDisposable
         }
 
         using TensorFile file = TensorFile.Open(path);
-        string run = Value("run");
-        if (run != _run)
-        {
-            throw new InvalidDataException(
-                $"'{path}' is the checkpoint of another run: {DecoderTrainer.FirstDifference(run, _run)}; "
-                + "give another --out, or the settings and texts of that run");
-        }
-
+        RunCheckpoint.RequireSameRun(path, file, _run);
         double step = Number("step");
         if (step < 0 || step > _options.Steps || step % 1 != 0)
         {
@@ -235,13 +228,10 @@ public sealed class ContrastiveTrainer : IDisposable
 
     private void Save(string folder)
     {
-        var metadata = new Dictionary<string, string>
-        {
-            ["run"] = _run,
-            ["step"] = Step.ToString(CultureInfo.InvariantCulture),
-            ["loss"] = _loss.ToString("R", CultureInfo.InvariantCulture),
-            ["accuracy"] = _accuracy.ToString("R", CultureInfo.InvariantCulture),
-        };
+        Dictionary<string, string> metadata = RunCheckpoint.HeaderOf(_run);
+        metadata["step"] = Step.ToString(CultureInfo.InvariantCulture);
+        metadata["loss"] = _loss.ToString("R", CultureInfo.InvariantCulture);
+        metadata["accuracy"] = _accuracy.ToString("R", CultureInfo.InvariantCulture);
         using var writer = new SafetensorsWriter(Path.Combine(folder, CheckpointName), metadata);
         foreach ((string name, NativeBuffer values) in Tensors.Zip(States))
         {

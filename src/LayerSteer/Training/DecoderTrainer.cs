@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.InteropServices;
 using LayerSteer.Formats;
 using LayerSteer.Models;
 using LayerSteer.Numerics;
@@ -199,27 +198,19 @@ public sealed class DecoderTrainer : IDisposable
         }
 
         using TensorFile file = TensorFile.Open(path);
-        string run = file.Values.TryGetValue("run", out object? value) ? value as string ?? string.Empty : string.Empty;
-        if (run != _run)
+        RunCheckpoint.RequireSameRun(path, file, _run);
+        Trained.ReadFrom(file, "weights");
+        _means.ReadFrom(file, "means");
+        _squares.ReadFrom(file, "squares");
+        long step = RunCheckpoint.ReadLongs(file, "step", 1)[0];
+        if (step < 0 || step > _options.Steps)
         {
-            throw new InvalidDataException(
-                $"'{path}' is the checkpoint of another run: {FirstDifference(run, _run)}; "
-                + "give another --out, or the settings and texts of that run");
+            throw new InvalidDataException($"'{path}': step is {step}, expected 0 to {_options.Steps}");
         }
 
-        Read(file, "weights", Trained);
-        Read(file, "means", _means);
-        Read(file, "squares", _squares);
-        long[] steps = new long[1];
-        file["step"].ReadInt64(0, steps);
-        if (steps[0] < 0 || steps[0] > _options.Steps)
-        {
-            throw new InvalidDataException($"'{path}': step is {steps[0]}, expected 0 to {_options.Steps}");
-        }
-
-        Step = (int)steps[0];
-        Log = TrainingLog.FromArray(ReadDoubles(file["log"]));
-        double[] state = ReadDoubles(file["state"]);
+        Step = (int)step;
+        Log = TrainingLog.FromArray(RunCheckpoint.ReadDoubles(file, "log"));
+        double[] state = RunCheckpoint.ReadDoubles(file, "state", 3);
         (_seconds, _lossSum, _lossCount) = (state[0], state[1], (int)state[2]);
         _adapters?.Merge(_start!, _model);
         _gradient.ParametersChanged();
@@ -301,63 +292,18 @@ public sealed class DecoderTrainer : IDisposable
     private void Save(string folder)
     {
         using (var writer = new SafetensorsWriter(
-            Path.Combine(folder, CheckpointName), new Dictionary<string, string> { ["run"] = _run }))
+            Path.Combine(folder, CheckpointName), RunCheckpoint.HeaderOf(_run)))
         {
-            Write(writer, "weights", Trained);
-            Write(writer, "means", _means);
-            Write(writer, "squares", _squares);
+            Trained.WriteTo(writer, "weights");
+            _means.WriteTo(writer, "means");
+            _squares.WriteTo(writer, "squares");
             writer.Add<long>("step", [1], [Step]);
-            Write(writer, "state", [_seconds, _lossSum, _lossCount]);
-            Write(writer, "log", Log.ToArray());
+            RunCheckpoint.Write(writer, "state", [_seconds, _lossSum, _lossCount]);
+            RunCheckpoint.Write(writer, "log", Log.ToArray());
             writer.Complete();
         }
 
         Log.WriteCsv(Path.Combine(folder, "losses.csv"));
         AtomicFile.WriteAllText(Path.Combine(folder, "losses.svg"), Log.Chart());
-    }
-
-    /// <summary>Doubles, by their bits.</summary>
-    private static double[] ReadDoubles(StoredTensor tensor)
-    {
-        double[] values = new double[tensor.Length];
-        tensor.ReadInt64(0, MemoryMarshal.Cast<double, long>(values.AsSpan()));
-        return values;
-    }
-
-    private static void Write(SafetensorsWriter writer, string name, double[] values) =>
-        writer.Add<long>(name, [values.Length], MemoryMarshal.Cast<double, long>(values));
-
-    private static void Write(SafetensorsWriter writer, string name, ParameterSet set)
-    {
-        writer.Begin(name, TensorType.F32, [set.Length]);
-        foreach (Parameter parameter in set.Layout)
-        {
-            writer.Append<float>(set.Of(parameter));
-        }
-    }
-
-    private static void Read(TensorFile file, string name, ParameterSet set)
-    {
-        StoredTensor tensor = file[name];
-        tensor.ExpectShape(set.Length);
-        foreach (Parameter parameter in set.Layout)
-        {
-            tensor.Read(parameter.Start, set.Of(parameter));
-        }
-    }
-
-    /// <summary>The first part of two descriptions that differs, as "theirs there, ours here".</summary>
-    internal static string FirstDifference(string theirs, string ours)
-    {
-        string[] a = theirs.Split(", ");
-        string[] b = ours.Split(", ");
-        int i = 0;
-        while (i < a.Length && i < b.Length && a[i] == b[i])
-        {
-            i++;
-        }
-
-        return $"{Display.Name(i < a.Length ? a[i] : "nothing")} there, "
-            + $"{Display.Name(i < b.Length ? b[i] : "nothing")} here";
     }
 }

@@ -46,8 +46,8 @@ public sealed class LoraAdapters : IDisposable
             }
 
             string name = matrix.Name[..^".weight".Length];
-            Parameter a = Add(name + ".lora_A.weight", (int)matrix.Shape[0]);
-            Parameter b = Add(name + ".lora_B.weight", (int)matrix.Shape[1]);
+            Parameter a = ParameterSet.Add(layout, name + ".lora_A.weight", false, rank, matrix.Shape[0]);
+            Parameter b = ParameterSet.Add(layout, name + ".lora_B.weight", false, rank, matrix.Shape[1]);
             targets.Add(new Target(matrix, a, b));
         }
 
@@ -57,14 +57,6 @@ public sealed class LoraAdapters : IDisposable
         foreach (Target target in _targets)
         {
             TrainableCheckpoint.Normal(ref random, Values.Of(target.A), 1 / Math.Sqrt(target.A.Shape[1]));
-        }
-
-        Parameter Add(string parameterName, int width)
-        {
-            long start = layout.Count == 0 ? 0 : layout[^1].Start + layout[^1].Length;
-            var parameter = new Parameter(parameterName, [rank, width], start, checked(rank * width), false);
-            layout.Add(parameter);
-            return parameter;
         }
     }
 
@@ -133,8 +125,8 @@ public sealed class LoraAdapters : IDisposable
             {
                 string name = target.Matrix.Name[..^".weight".Length];
                 int outputs = (int)target.B.Shape[1];
-                TrainableCheckpoint.Add(
-                    writer, LoraCheckpoint.NameOf(name, true), type, target.A.Shape, Values.Of(target.A));
+                writer.AddFloats(
+                    LoraCheckpoint.NameOf(name, true), type, [.. target.A.Shape], Values.Of(target.A));
                 ReadOnlySpan<float> b = Values.Of(target.B);
                 float[] transposed = new float[b.Length]; // [outputs, rank]
                 for (int i = 0; i < b.Length; i++)
@@ -142,7 +134,7 @@ public sealed class LoraAdapters : IDisposable
                     transposed[(i % outputs * Rank) + (i / outputs)] = b[i];
                 }
 
-                TrainableCheckpoint.Add(writer, LoraCheckpoint.NameOf(name, false), type, [outputs, Rank], transposed);
+                writer.AddFloats(LoraCheckpoint.NameOf(name, false), type, [outputs, Rank], transposed);
             }
 
             writer.Complete();

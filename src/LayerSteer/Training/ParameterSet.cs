@@ -1,3 +1,4 @@
+using LayerSteer.Formats;
 using LayerSteer.Models;
 using LayerSteer.Numerics;
 
@@ -26,7 +27,7 @@ public sealed class ParameterSet : IDisposable
     {
         ArgumentNullException.ThrowIfNull(layout);
         Layout = layout;
-        Length = layout.Count == 0 ? 0 : layout[^1].Start + layout[^1].Length;
+        Length = EndOf(layout);
         _values = new NativeBuffer(Length);
         _byName = layout.ToDictionary(p => p.Name, StringComparer.Ordinal);
     }
@@ -74,14 +75,52 @@ public sealed class ParameterSet : IDisposable
     /// <inheritdoc/>
     public void Dispose() => _values.Dispose();
 
+    /// <summary>Writes everything as one float32 tensor.</summary>
+    /// <param name="writer">The file.</param>
+    /// <param name="name">The tensor's name.</param>
+    internal void WriteTo(TensorWriter writer, string name)
+    {
+        writer.Begin(name, TensorType.F32, [Length]);
+        foreach (Parameter parameter in Layout)
+        {
+            writer.Append<float>(Of(parameter));
+        }
+    }
+
+    /// <summary>Reads everything from one tensor of its length.</summary>
+    /// <param name="file">The file.</param>
+    /// <param name="name">The tensor's name.</param>
+    /// <exception cref="InvalidDataException">It is not there, or of another shape.</exception>
+    internal void ReadFrom(TensorFile file, string name)
+    {
+        StoredTensor tensor = file[name];
+        tensor.ExpectShape(Length);
+        foreach (Parameter parameter in Layout)
+        {
+            tensor.Read(parameter.Start, Of(parameter));
+        }
+    }
+
+    /// <summary>Adds a tensor to the end of a layout.</summary>
+    internal static Parameter Add(List<Parameter> layout, string name, bool decays, params long[] shape)
+    {
+        int length = checked((int)shape.Aggregate(1L, (a, b) => a * b));
+        var parameter = new Parameter(name, shape, EndOf(layout), length, decays);
+        layout.Add(parameter);
+        return parameter;
+    }
+
+    private static long EndOf(IReadOnlyList<Parameter> layout) =>
+        layout.Count == 0 ? 0 : layout[^1].Start + layout[^1].Length;
+
     /// <summary>The tensors of a GPT-2 checkpoint, named and shaped as there.</summary>
     /// <param name="spec">The architecture; its family must be <c>gpt2</c>.</param>
     public static IReadOnlyList<Parameter> Gpt2Layout(ArchitectureSpec spec)
     {
         ArgumentNullException.ThrowIfNull(spec);
         var layout = new List<Parameter>();
-        Add("wte.weight", true, spec.Vocabulary, spec.DModel);
-        Add("wpe.weight", true, spec.ContextLength, spec.DModel);
+        Add(layout, "wte.weight", true, spec.Vocabulary, spec.DModel);
+        Add(layout, "wpe.weight", true, spec.ContextLength, spec.DModel);
         for (int layer = 0; layer < spec.NLayers; layer++)
         {
             AddNorm($"h.{layer}.ln_1", spec.DModel);
@@ -95,27 +134,21 @@ public sealed class ParameterSet : IDisposable
         AddNorm("ln_f", spec.DModel);
         if (!spec.TiedUnembedding)
         {
-            Add("lm_head.weight", true, spec.Vocabulary, spec.DModel);
+            Add(layout, "lm_head.weight", true, spec.Vocabulary, spec.DModel);
         }
 
         return layout;
 
-        void Add(string name, bool decays, params long[] shape)
-        {
-            long start = layout.Count == 0 ? 0 : layout[^1].Start + layout[^1].Length;
-            layout.Add(new Parameter(name, shape, start, checked((int)shape.Aggregate(1L, (a, b) => a * b)), decays));
-        }
-
         void AddNorm(string name, int d)
         {
-            Add(name + ".weight", false, d);
-            Add(name + ".bias", false, d);
+            Add(layout, name + ".weight", false, d);
+            Add(layout, name + ".bias", false, d);
         }
 
         void AddLinear(string name, int inputs, int outputs)
         {
-            Add(name + ".weight", true, inputs, outputs);
-            Add(name + ".bias", false, outputs);
+            Add(layout, name + ".weight", true, inputs, outputs);
+            Add(layout, name + ".bias", false, outputs);
         }
     }
 }

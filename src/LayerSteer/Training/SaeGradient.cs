@@ -82,24 +82,17 @@ internal sealed class SaeGradient : IDisposable
     public static IReadOnlyList<Parameter> LayoutOf(int dIn, SaeTrainingOptions options)
     {
         int n = options.Latents;
-        int matrix = checked(n * dIn);
         var layout = new List<Parameter>();
-        Add(Encoder, [n, dIn], matrix);
-        Add(Decoder, [n, dIn], matrix);
-        Add(EncoderBias, [n], n);
-        Add(DecoderBias, [dIn], dIn);
+        ParameterSet.Add(layout, Encoder, false, n, dIn);
+        ParameterSet.Add(layout, Decoder, false, n, dIn);
+        ParameterSet.Add(layout, EncoderBias, false, n);
+        ParameterSet.Add(layout, DecoderBias, false, dIn);
         if (options.Activation == SaeTrainingActivation.JumpRelu)
         {
-            Add(LogThreshold, [n], n);
+            ParameterSet.Add(layout, LogThreshold, false, n);
         }
 
         return layout;
-
-        void Add(string name, long[] shape, int length)
-        {
-            long start = layout.Count == 0 ? 0 : layout[^1].Start + layout[^1].Length;
-            layout.Add(new Parameter(name, shape, start, length, Decays: false));
-        }
     }
 
     /// <summary>Computes loss and gradients of a batch.</summary>

@@ -1,5 +1,4 @@
 using System.Diagnostics;
-using System.Runtime.InteropServices;
 using LayerSteer.Autoencoders;
 using LayerSteer.Formats;
 using LayerSteer.Models;
@@ -183,15 +182,8 @@ public sealed class SaeTrainer : IDisposable
         }
 
         using TensorFile file = TensorFile.Open(path);
-        string run = file.Values.TryGetValue("run", out object? value) ? value as string ?? string.Empty : string.Empty;
-        if (run != _run)
-        {
-            throw new InvalidDataException(
-                $"'{path}' is the checkpoint of another run: {DecoderTrainer.FirstDifference(run, _run)}; "
-                + "give another --out, or the settings and texts of that run");
-        }
-
-        long[] state = Longs(file, "state", 4); // step, windows read, rows left, shuffles
+        RunCheckpoint.RequireSameRun(path, file, _run);
+        long[] state = RunCheckpoint.ReadLongs(file, "state", 4); // step, windows read, rows left, shuffles
         if (state[0] < 0 || state[0] > _options.Steps || state[2] < 0 || state[2] > _options.Buffer)
         {
             throw new InvalidDataException(
@@ -203,11 +195,11 @@ public sealed class SaeTrainer : IDisposable
         for (int i = 0; i < _sites.Length; i++)
         {
             SaeInTraining site = _sites[i];
-            Read(file, $"{i}.weights", site.Parameters);
-            Read(file, $"{i}.means", site.Means);
-            Read(file, $"{i}.squares", site.Squares);
-            Longs(file, $"{i}.since_fired", site.SinceFired.Length).CopyTo(site.SinceFired, 0);
-            Doubles(file, $"{i}.scalars", site.Scalars.Length).CopyTo(site.Scalars);
+            site.Parameters.ReadFrom(file, $"{i}.weights");
+            site.Means.ReadFrom(file, $"{i}.means");
+            site.Squares.ReadFrom(file, $"{i}.squares");
+            RunCheckpoint.ReadLongs(file, $"{i}.since_fired", site.SinceFired.Length).CopyTo(site.SinceFired, 0);
+            RunCheckpoint.ReadDoubles(file, $"{i}.scalars", site.Scalars.Length).CopyTo(site.Scalars);
             StoredTensor kept = file[$"{i}.rows"];
             kept.ExpectShape(rows, site.DIn);
             for (int row = 0; row < rows; row++)
@@ -220,7 +212,7 @@ public sealed class SaeTrainer : IDisposable
         _buffer.Restore([.. Enumerable.Range(0, _options.Buffer)], rows, state[3]);
         _source.Skip(state[1]);
         Step = (int)state[0];
-        Log.Restore(Doubles(file, "log", null));
+        Log.Restore(RunCheckpoint.ReadDoubles(file, "log"));
         _secondsBefore = Log.Lines.Count > 0 ? Log.Lines[^1].Seconds : 0;
         return true;
     }
@@ -350,18 +342,18 @@ public sealed class SaeTrainer : IDisposable
         // A finished run draws no more.
         int rows = Step == _options.Steps ? 0 : _buffer.Left;
         using (var writer = new SafetensorsWriter(
-            Path.Combine(folder, CheckpointName), new Dictionary<string, string> { ["run"] = _run }))
+            Path.Combine(folder, CheckpointName), RunCheckpoint.HeaderOf(_run)))
         {
             writer.Add<long>("state", [4], [Step, _source.Windows, rows, _buffer.Shuffles]);
-            AddDoubles(writer, "log", Log.ToArray());
+            RunCheckpoint.Write(writer, "log", Log.ToArray());
             for (int i = 0; i < _sites.Length; i++)
             {
                 SaeInTraining site = _sites[i];
-                Write(writer, $"{i}.weights", site.Parameters);
-                Write(writer, $"{i}.means", site.Means);
-                Write(writer, $"{i}.squares", site.Squares);
+                site.Parameters.WriteTo(writer, $"{i}.weights");
+                site.Means.WriteTo(writer, $"{i}.means");
+                site.Squares.WriteTo(writer, $"{i}.squares");
                 writer.Add<long>($"{i}.since_fired", [site.SinceFired.Length], site.SinceFired);
-                AddDoubles(writer, $"{i}.scalars", site.Scalars);
+                RunCheckpoint.Write(writer, $"{i}.scalars", site.Scalars);
                 writer.Begin($"{i}.rows", TensorType.F32, [rows, site.DIn]);
                 for (int row = 0; row < rows; row++)
                 {
@@ -374,44 +366,5 @@ public sealed class SaeTrainer : IDisposable
 
         Log.WriteCsv(Path.Combine(folder, LogName));
         AtomicFile.WriteAllText(Path.Combine(folder, ChartName), SaeTrainingChart.Draw(Log));
-    }
-
-    private static void AddDoubles(SafetensorsWriter writer, string name, double[] values) =>
-        writer.Add<long>(name, [values.Length], MemoryMarshal.Cast<double, long>(values));
-
-    /// <summary>Doubles are kept as their bits, for tensors are read as float32.</summary>
-    private static ReadOnlySpan<double> Doubles(TensorFile file, string name, int? length) =>
-        MemoryMarshal.Cast<long, double>((ReadOnlySpan<long>)Longs(file, name, length));
-
-    private static long[] Longs(TensorFile file, string name, int? length)
-    {
-        StoredTensor tensor = file[name];
-        if (length is { } expected)
-        {
-            tensor.ExpectShape(expected);
-        }
-
-        long[] values = new long[tensor.Length];
-        tensor.ReadInt64(0, values);
-        return values;
-    }
-
-    private static void Write(SafetensorsWriter writer, string name, ParameterSet set)
-    {
-        writer.Begin(name, TensorType.F32, [set.Length]);
-        foreach (Parameter parameter in set.Layout)
-        {
-            writer.Append<float>(set.Of(parameter));
-        }
-    }
-
-    private static void Read(TensorFile file, string name, ParameterSet set)
-    {
-        StoredTensor tensor = file[name];
-        tensor.ExpectShape(set.Length);
-        foreach (Parameter parameter in set.Layout)
-        {
-            tensor.Read(parameter.Start, set.Of(parameter));
-        }
     }
 }

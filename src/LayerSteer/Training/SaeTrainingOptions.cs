@@ -1,3 +1,5 @@
+using static LayerSteer.Training.OptionRange;
+
 namespace LayerSteer.Training;
 
 /// <summary>Which latents of a token an autoencoder in training keeps.</summary>
@@ -122,13 +124,5 @@ public sealed record SaeTrainingOptions
         Require(Bandwidth is > 0 and <= 10, nameof(Bandwidth), Bandwidth, "above 0, at most 10");
         Require(SparsityWeight is >= 0 and <= 1000, nameof(SparsityWeight), SparsityWeight, "from 0 to 1000");
         Require(ClipNorm > 0, nameof(ClipNorm), ClipNorm, "above 0");
-    }
-
-    private static void Require(bool holds, string name, double value, string expected)
-    {
-        if (!holds)
-        {
-            throw new ArgumentException(FormattableString.Invariant($"{name} is {value}, expected {expected}"));
-        }
     }
 }

@@ -102,33 +102,13 @@ public static class TrainableCheckpoint
         {
             foreach (Parameter parameter in parameters.Layout)
             {
-                Add(writer, parameter.Name, type, parameter.Shape, parameters.Of(parameter));
+                writer.AddFloats(parameter.Name, type, [.. parameter.Shape], parameters.Of(parameter));
             }
 
             writer.Complete();
         }
 
         AtomicFile.WriteAllText(Path.Combine(directory, "config.json"), Config(spec, type));
-    }
-
-    /// <summary>Adds a tensor as float32, or rounded to bfloat16.</summary>
-    internal static void Add(
-        SafetensorsWriter writer, string name, TensorType type, IReadOnlyList<long> shape, ReadOnlySpan<float> values)
-    {
-        writer.Begin(name, type, [.. shape]);
-        if (type != TensorType.BF16)
-        {
-            writer.Append(values);
-            return;
-        }
-
-        ushort[] narrow = new ushort[values.Length];
-        for (int i = 0; i < narrow.Length; i++)
-        {
-            narrow[i] = BFloat16.Nearest(values[i]);
-        }
-
-        writer.Append<ushort>(narrow);
     }
 
     /// <summary>Fills with normal numbers (Box and Muller 1958).</summary>

@@ -1,3 +1,5 @@
+using static LayerSteer.Training.OptionRange;
+
 namespace LayerSteer.Training;
 
 /// <summary>How a decoder is trained. Two runs with the same options, texts and start give the same bits.</summary>
@@ -83,13 +85,5 @@ public sealed record TrainingOptions
         Require(Dropout is >= 0 and < 1, nameof(Dropout), Dropout, "from 0 to below 1");
         Require(LoraRank >= 0, nameof(LoraRank), LoraRank, "at least 0");
         Require(LoraAlpha > 0, nameof(LoraAlpha), LoraAlpha, "above 0");
-    }
-
-    private static void Require(bool holds, string name, double value, string expected)
-    {
-        if (!holds)
-        {
-            throw new ArgumentException(FormattableString.Invariant($"{name} is {value}, expected {expected}"));
-        }
     }
 }
