@@ -1,4 +1,5 @@
 using System.CommandLine;
+using LayerSteer.Autoencoders;
 using LayerSteer.Formats;
 using LayerSteer.Models;
 using LayerSteer.Text;
@@ -53,14 +54,18 @@ internal static class SharedOptions
     public static Option<int[]> Layers(bool required)
     {
         Option<int[]> layers = ValueOptions.WholeNumbers(
-            "--layer", "Layer to steer, from 0; several separated by commas.", "layers from 0, such as 9 or 1,3", "-l");
+            "--layer",
+            "Layer to steer, from 0; several separated by commas. Default: the one that the autoencoder's file names.",
+            "layers from 0, such as 9 or 1,3",
+            "-l");
         layers.Required = required;
         return layers;
     }
 
     public static Option<HookKind?> Hook() => ValueOptions.Parsed(
         "--hook",
-        "Hook point within the layer, as TransformerLens names it. Default: hook_resid_post.",
+        "Hook point within the layer, as TransformerLens names it. Default: what the autoencoder's file names, "
+        + "or hook_resid_post.",
         name => HookPoint.InBlock(name, 0).Kind);
 
     public static Option<SteeringMode?> Mode(string description) =>
@@ -110,9 +115,9 @@ internal static class SharedOptions
             throw new UsageException(oneLayer);
         }
 
-        if ((pocket is null || saes.Length > 0) && (layers.Length, saes.Length) != (1, 1))
+        if (saes.Length > 1 || (pocket is null && saes.Length == 0))
         {
-            throw new UsageException("--sae and --layer are needed, one of each");
+            throw new UsageException("--sae is needed, one autoencoder");
         }
 
         return (pocket is null ? Sites(layers, saes, hook) : Sites(pocket, layers, saes, hook))[0];
@@ -160,17 +165,48 @@ internal static class SharedOptions
     public static CorpusOptions Corpus(string? separator) =>
         separator is null ? new CorpusOptions() : new CorpusOptions { Separator = separator };
 
-    /// <summary>The hook points with their autoencoders, one for each layer.</summary>
-    /// <exception cref="ArgumentException">The numbers of layers and autoencoders do not fit together.</exception>
+    /// <summary>
+    /// The hook points with their autoencoders: one for each layer, or where no layer is named, where the files say.
+    /// </summary>
+    /// <exception cref="ArgumentException">
+    /// The numbers of layers and autoencoders do not fit together, or a file does not say where it sits.
+    /// </exception>
+    /// <exception cref="InvalidDataException">A file cannot be read.</exception>
     public static IReadOnlyList<(HookPoint Point, string Sae)> Sites(int[] layers, string[] saes, HookKind? hook)
     {
-        if (saes.Length != 1 && saes.Length != layers.Length)
+        RequireOneEach(layers, saes);
+        if (layers.Length == 0)
+        {
+            return [.. saes.Select(sae => (OwnPoint(sae, hook), sae))];
+        }
+
+        return
+        [
+            .. layers.Select((layer, i) =>
+            {
+                string sae = saes.Length == 1 ? saes[0] : saes[i];
+                HookKind kind = hook ?? SparseAutoencoder.ReadHookPoint(sae)?.Kind ?? HookKind.ResidualPost;
+                return (new HookPoint(kind, layer), sae);
+            }),
+        ];
+    }
+
+    /// <summary>Refuses numbers of layers and autoencoders that do not fit together; reads no file.</summary>
+    /// <exception cref="ArgumentException">They do not.</exception>
+    public static void RequireOneEach(int[] layers, string[] saes)
+    {
+        if (layers.Length > 0 && saes.Length != 1 && saes.Length != layers.Length)
         {
             throw new ArgumentException(
                 $"{saes.Length} autoencoders for {layers.Length} layers; expected one for all or one each");
         }
+    }
 
-        HookKind kind = hook ?? HookKind.ResidualPost;
-        return [.. layers.Select((layer, i) => (new HookPoint(kind, layer), saes.Length == 1 ? saes[0] : saes[i]))];
+    private static HookPoint OwnPoint(string sae, HookKind? hook)
+    {
+        HookPoint own = SparseAutoencoder.ReadHookPoint(sae) ?? throw new ArgumentException(
+            $"'{sae}' does not say which hook point it was trained at; give --layer, and --hook if it is not "
+            + "hook_resid_post");
+        return hook is { } kind ? new HookPoint(kind, own.Layer) : own;
     }
 }

@@ -121,7 +121,7 @@ internal sealed class SteeringArguments
             options.Validate();
             if (options.Method != SteeringMethod.Original)
             {
-                Sites(parse);
+                RequireSites(parse);
             }
 
             _pipeline?.Check(parse, Pocket(parse));
@@ -139,7 +139,7 @@ internal sealed class SteeringArguments
     public Steerer Load(ParseResult parse, Terminal terminal, WorkerPool pool) =>
         Steerer.Load(
             parse.GetValue(_model) ?? Pocket(parse)!.Model,
-            Pocket(parse) is not null || Names(parse) ? Sites(parse) : [],
+            Sites(parse),
             _loading.Options(parse, terminal, pool));
 
     /// <summary>The plan of what is named: scores, a topic, or the texts to make one of.</summary>
@@ -184,27 +184,34 @@ internal sealed class SteeringArguments
         return steerer.Plan(options, read);
     }
 
-    /// <summary>Whether a layer and an autoencoder are named.</summary>
-    private bool Names(ParseResult parse) => parse.GetValue(_layer) is { Length: > 0 } && parse.GetValue(_sae) is
-    {
-        Length: > 0,
-    };
-
-    private IReadOnlyList<(HookPoint Point, string Sae)> Sites(ParseResult parse) => Pocket(parse) is { } pocket
-        ? PocketSites(parse, pocket)
-        : Names(parse)
-        ? SharedOptions.Sites(parse.GetValue(_layer)!, parse.GetValue(_sae)!, parse.GetValue(_hook))
-        : throw new ArgumentException(
-            $"method {SteeringMethods.NameOf(parse.GetValue(_method) ?? SteeringMethod.Swap)} needs --sae and --layer; "
-            + "--method orig is the unsteered model");
-
-    private IReadOnlyList<(HookPoint Point, string Sae)> PocketSites(ParseResult parse, PocketModel pocket)
+    /// <summary>Refuses layers and autoencoders that do not fit together; reads no autoencoder.</summary>
+    private void RequireSites(ParseResult parse)
     {
         int[] layers = parse.GetValue(_layer) ?? [];
         string[] saes = parse.GetValue(_sae) ?? [];
-        return saes.Length > 0 && layers.Length == 0
-            ? throw new ArgumentException("--sae needs --layer; without both, the pocket model's own is used")
-            : SharedOptions.Sites(pocket, layers, saes, parse.GetValue(_hook));
+        if (saes.Length > 0)
+        {
+            SharedOptions.RequireOneEach(layers, saes);
+        }
+        else if (Pocket(parse) is { } pocket)
+        {
+            SharedOptions.Sites(pocket, layers, saes, parse.GetValue(_hook));
+        }
+        else
+        {
+            throw new ArgumentException(
+                $"method {SteeringMethods.NameOf(parse.GetValue(_method) ?? SteeringMethod.Swap)} needs --sae; "
+                + "--method orig is the unsteered model");
+        }
+    }
+
+    private IReadOnlyList<(HookPoint Point, string Sae)> Sites(ParseResult parse)
+    {
+        int[] layers = parse.GetValue(_layer) ?? [];
+        string[] saes = parse.GetValue(_sae) ?? [];
+        return Pocket(parse) is { } pocket
+            ? SharedOptions.Sites(pocket, layers, saes, parse.GetValue(_hook))
+            : saes.Length == 0 ? [] : SharedOptions.Sites(layers, saes, parse.GetValue(_hook));
     }
 
     private void RequireOneSource(ParseResult parse, SteeringMethod method)

@@ -1,5 +1,7 @@
 using System.Text.Json;
+using LayerSteer.Autoencoders;
 using LayerSteer.Models;
+using LayerSteer.Tests.Numerics;
 using LayerSteer.Tests.Topics;
 using LayerSteer.Topics;
 using Xunit;
@@ -63,11 +65,8 @@ public sealed class PocketDefaultsTests : IDisposable
             "--encoder needs --reference: the pocket model's index was made with its own encoder",
             await CliRun.Refused(1, "generate", Prompt, "--align", "a", "--encoder", "e"));
         Assert.Equal(
-            "--sae needs --layer; without both, the pocket model's own is used",
-            await CliRun.Refused(1, "generate", Prompt, "--sae", "a", "--topic", "medical"));
-        Assert.Equal(
-            "--sae and --layer are needed, one of each",
-            await CliRun.Refused(1, "index", "--sae", "a", "--reference", "r", "--out", "o"));
+            "--sae is needed, one autoencoder",
+            await CliRun.Refused(1, "index", "--sae", "a,b", "--reference", "r", "--out", "o"));
     }
 
     [Fact]
@@ -75,7 +74,7 @@ public sealed class PocketDefaultsTests : IDisposable
     {
         string[] model = ["--model", _pocket.Model];
         Assert.Equal(
-            "method swap needs --sae and --layer; --method orig is the unsteered model",
+            "method swap needs --sae; --method orig is the unsteered model",
             await CliRun.Refused(1, ["generate", Prompt, .. model, "--topic", "medical"]));
         Assert.StartsWith(
             "'outdoors': no such topic file; ",
@@ -87,12 +86,42 @@ public sealed class PocketDefaultsTests : IDisposable
             await CliRun.Refused(
                 1, ["generate", Prompt, .. model, "--sae", "a", "--layer", "2", "--align", SamplePocket.Medical]));
         Assert.Equal(
-            "--sae and --layer are needed, one of each",
+            "--sae is needed, one autoencoder",
             await CliRun.Refused(1, ["index", .. model, "--reference", "r", "--out", "o"]));
         Assert.Equal(
             "--model needs --encoder, the folder of a sentence encoder",
             await CliRun.Refused(
                 1, ["index", .. model, "--sae", "a", "--layer", "1", "--reference", "r", "--out", "o"]));
+    }
+
+    [Fact]
+    public async Task An_autoencoder_sits_where_its_file_says()
+    {
+        const int DSae = 64;
+        HookPoint point = HookPoint.Parse("blocks.1.hook_resid_mid");
+        int dIn = ArchitectureSpec.Read(Path.Combine(_pocket.Model, "config.json")).DModel;
+        string sae = _folder["own.safetensors"];
+        AutoencoderWriter.WriteFile(
+            sae,
+            new AutoencoderConfig { DIn = dIn, DSae = DSae, Kind = SaeActivationKind.TopK, K = 4, HookPoint = point },
+            new AutoencoderTensors
+            {
+                Encoder = RandomFloats.Of(1, DSae * dIn, 0.3f),
+                EncoderBias = new float[DSae],
+                Decoder = RandomFloats.Of(2, DSae * dIn, 0.3f),
+                DecoderBias = new float[dIn],
+            });
+        CliRun run = await CliRun.Of(
+            "generate", Prompt, "--model", _pocket.Model, "--sae", sae, "--method", "sae", "-n", "2", "--json");
+        Assert.Equal(
+            point.ToString(), run.Json.GetProperty("steering").GetProperty("hook_points")[0].GetString());
+        Assert.Equal(
+            $"'{sae}': the autoencoder was trained at {point}, not at blocks.2.hook_resid_mid; use it there",
+            await CliRun.Refused(2, "generate", Prompt, "--sae", sae, "--layer", "2", "--method", "sae"));
+        Assert.Equal(
+            $"'{_pocket.DefaultSae.Path}' does not say which hook point it was trained at; give --layer, and --hook "
+            + "if it is not hook_resid_post",
+            await CliRun.Refused(2, "generate", Prompt, "--sae", _pocket.DefaultSae.Path, "--method", "sae"));
     }
 
     [Fact]

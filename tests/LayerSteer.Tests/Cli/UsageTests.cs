@@ -97,7 +97,7 @@ public class UsageTests
     public async Task Steering_needs_an_autoencoder_a_layer_and_scores()
     {
         await Refused(
-            "method swap needs --sae and --layer; --method orig is the unsteered model", ["--scores", "s.csv"]);
+            "method swap needs --sae; --method orig is the unsteered model", ["--scores", "s.csv"]);
         await Refused(
             "method weight needs scores: give --scores, --topic, or --reference with --align and --encoder",
             ["--sae", "a", "--layer", "1", "--method", "weight"]);
