@@ -21,6 +21,8 @@ internal static class CommandLine
         ("finetune", FinetuneCommand.Create),
         ("measure", MeasureCommand.Create),
         ("sae", SaeCommand.Create),
+        ("check", CheckCommand.Create),
+        ("inspect", InspectCommand.Create),
         ("evaluate", EvaluateCommand.Create),
         ("timing", TimingCommand.Create),
         ("dataset", DatasetCommand.Create),

@@ -1,6 +1,7 @@
 using System.CommandLine;
 using System.Globalization;
 using System.Text.Json.Nodes;
+using LayerSteer.Evaluation;
 using LayerSteer.Models;
 using LayerSteer.Numerics;
 using LayerSteer.Text;
@@ -115,7 +116,7 @@ internal static class SaeCommand
             "file", "FVU", "L0", "dead", "held-out FVU", "held-out L0", "CE", "CE spliced", "CE zeroed", "recovered");
         foreach ((SaeTrainingLine line, string file) in lines.Zip(files))
         {
-            SaeHeldOut held = line.HeldOut;
+            SpliceQuality held = line.HeldOut;
             table.AddRow(
                 Markup.Escape(file), Text(line.Fvu, "F4"), Text(line.L0, "F1"), Text(line.DeadShare, "P2"),
                 Text(held.Fvu, "F4"), Text(held.L0, "F1"), Text(held.CeOriginal, "F4"), Text(held.CeSpliced, "F4"),

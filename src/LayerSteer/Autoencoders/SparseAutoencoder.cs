@@ -244,8 +244,62 @@ public sealed class SparseAutoencoder : IDisposable
         System.Buffers.ArrayPool<float>.Shared.Return(rented);
     }
 
+    /// <summary>
+    /// The mean cosine of a latent's row of the encoder and its row of the decoder, over up to 4,096 latents spread
+    /// evenly: near 0 where the two have nothing to do with each other, as when one was stored transposed.
+    /// </summary>
+    public double Alignment()
+    {
+        const int Most = 4096;
+        int step = Math.Max(1, DSae / Most);
+        double sum = 0;
+        int count = 0;
+        for (int latent = 0; latent < DSae; latent += step)
+        {
+            sum += Cosine(_encoder.Rows.Row(latent), _decoder.Span((long)latent * DIn, DIn));
+            count++;
+        }
+
+        return sum / count;
+    }
+
+    /// <summary>The latents whose decoder rows point most nearly the same way as one's.</summary>
+    /// <param name="latent">The latent.</param>
+    /// <param name="count">How many to give at most.</param>
+    /// <returns>The largest cosine first, ties to the lower latent; the latent itself is not among them.</returns>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such latent.</exception>
+    public IReadOnlyList<(int Latent, double Cosine)> Nearest(int latent, int count)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)latent, (uint)DSae, nameof(latent));
+        ReadOnlySpan<float> own = _decoder.Span((long)latent * DIn, DIn);
+        var found = new List<(int Latent, double Cosine)>(DSae);
+        for (int other = 0; other < DSae; other++)
+        {
+            if (other != latent)
+            {
+                found.Add((other, Cosine(own, _decoder.Span((long)other * DIn, DIn))));
+            }
+        }
+
+        return [.. found.OrderByDescending(one => one.Cosine).ThenBy(one => one.Latent).Take(count)];
+    }
+
     /// <inheritdoc/>
     public void Dispose() => _store.Dispose();
+
+    /// <summary>0 where one of the two has no length.</summary>
+    private static double Cosine(ReadOnlySpan<float> first, ReadOnlySpan<float> second)
+    {
+        (double dot, double own, double other) = (0, 0, 0);
+        for (int i = 0; i < first.Length; i++)
+        {
+            dot += (double)first[i] * second[i];
+            own += (double)first[i] * first[i];
+            other += (double)second[i] * second[i];
+        }
+
+        return own > 0 && other > 0 ? dot / Math.Sqrt(own * other) : 0;
+    }
 
     /// <summary>W_decᵀ z, [dIn]: reads the decoder rows of the active latents only.</summary>
     private void DecodeDirection(SparseLatents latents, Span<float> direction)

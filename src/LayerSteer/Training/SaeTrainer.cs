@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using LayerSteer.Autoencoders;
+using LayerSteer.Evaluation;
 using LayerSteer.Formats;
 using LayerSteer.Models;
 
@@ -143,7 +144,7 @@ public sealed class SaeTrainer : IDisposable
                 bool measures = heldOut is { Count: > 0 } && (Step % (10 * every) == 0 || ends);
                 if (measures && double.IsNaN(original))
                 {
-                    original = SaeHeldOut.Original(_decoder, heldOut!, _bos);
+                    original = SpliceQuality.Original(_decoder, heldOut!, _bos);
                 }
 
                 double seconds = Stopwatch.GetElapsedTime(began).TotalSeconds;
@@ -151,7 +152,7 @@ public sealed class SaeTrainer : IDisposable
                     site,
                     _secondsBefore + seconds,
                     rate,
-                    measures ? HeldOut(site, heldOut!, original) : SaeHeldOut.None))];
+                    measures ? HeldOut(site, heldOut!, original) : SpliceQuality.None))];
                 Array.ForEach(lines, Log.Add);
                 progress?.Invoke(new SaeTrainingProgress(
                     lines, _options.Steps, TimeSpan.FromSeconds(seconds / (Step - first) * (_options.Steps - Step))));
@@ -313,7 +314,7 @@ public sealed class SaeTrainer : IDisposable
         StepSeconds += Stopwatch.GetElapsedTime(began).TotalSeconds;
     }
 
-    private SaeTrainingLine Line(int site, double seconds, double rate, SaeHeldOut heldOut)
+    private SaeTrainingLine Line(int site, double seconds, double rate, SpliceQuality heldOut)
     {
         (double loss, double fvu, double l0) = _sites[site].TakeMeans();
         return new SaeTrainingLine(
@@ -330,10 +331,10 @@ public sealed class SaeTrainer : IDisposable
             heldOut);
     }
 
-    private SaeHeldOut HeldOut(int site, IReadOnlyList<int[]> windows, double original)
+    private SpliceQuality HeldOut(int site, IReadOnlyList<int[]> windows, double original)
     {
         using SparseAutoencoder autoencoder = Autoencoder(site);
-        return SaeHeldOut.Measure(
+        return SpliceQuality.Measure(
             _decoder, autoencoder, _sites[site].Point, windows, _bos, _options.SkipsFirst, original);
     }
 

@@ -1,4 +1,5 @@
 using System.Globalization;
+using LayerSteer.Evaluation;
 using LayerSteer.Formats;
 using LayerSteer.Models;
 
@@ -29,7 +30,7 @@ public readonly record struct SaeTrainingLine(
     double LearningRate,
     double Seconds,
     double TokensPerSecond,
-    SaeHeldOut HeldOut);
+    SpliceQuality HeldOut);
 
 /// <summary>What a run has said so far; it is kept in the checkpoint and written as a table.</summary>
 public sealed class SaeTrainingLog
@@ -93,7 +94,7 @@ public sealed class SaeTrainingLog
             ReadOnlySpan<double> v = values.Slice(i, Columns);
             _lines.Add(new SaeTrainingLine(
                 (int)v[0], (int)v[1], (long)v[2], v[3], v[4], v[5], v[6], v[7], v[8], v[9],
-                new SaeHeldOut(v[10], v[11], v[12], v[13], v[14])));
+                new SpliceQuality(v[10], v[11], v[12], v[13], v[14])));
         }
     }
 

@@ -1,5 +1,6 @@
 using System.Diagnostics;
 using LayerSteer.Autoencoders;
+using LayerSteer.Evaluation;
 using LayerSteer.Formats;
 using LayerSteer.Models;
 using LayerSteer.Numerics;
@@ -209,7 +210,7 @@ public sealed class SaeTrainerTests : IDisposable
         for (int site = 0; site < Points.Length; site++)
         {
             SaeTrainingLine[] lines = [.. trainer.Log.Lines.Where(line => line.Site == site)];
-            SaeHeldOut last = lines[^1].HeldOut;
+            SpliceQuality last = lines[^1].HeldOut;
             Assert.Equal(5, lines[^1].L0, 0.2);
             Assert.InRange(lines[^1].Fvu, 0, 0.8 * lines[0].Fvu);
             Assert.InRange(last.Fvu, 0.001, 1);

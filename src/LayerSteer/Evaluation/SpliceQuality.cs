@@ -2,10 +2,10 @@ using LayerSteer.Autoencoders;
 using LayerSteer.Models;
 using LayerSteer.Numerics;
 
-namespace LayerSteer.Training;
+namespace LayerSteer.Evaluation;
 
 /// <summary>
-/// What an autoencoder is worth on held-out text, run as it will be used: error and sparsity of its reconstruction, and
+/// What an autoencoder is worth on text that it was not trained on, run as it will be used: error and sparsity of its reconstruction, and
 /// the model's next-token loss with the reconstruction in place of the activations. Where contexts' first positions
 /// are left out of training they are left as they are.
 /// </summary>
@@ -14,11 +14,11 @@ namespace LayerSteer.Training;
 /// <param name="CeOriginal">The model's cross-entropy as it is, in nats a token.</param>
 /// <param name="CeSpliced">With the reconstruction in place.</param>
 /// <param name="CeAblated">With zeros in place.</param>
-public readonly record struct SaeHeldOut(
+public readonly record struct SpliceQuality(
     double Fvu, double L0, double CeOriginal, double CeSpliced, double CeAblated)
 {
     /// <summary>Nothing measured.</summary>
-    public static SaeHeldOut None { get; } = new(double.NaN, double.NaN, double.NaN, double.NaN, double.NaN);
+    public static SpliceQuality None { get; } = new(double.NaN, double.NaN, double.NaN, double.NaN, double.NaN);
 
     /// <summary>(ablated − spliced) / (ablated − original): 1 if nothing is lost, 0 if all is.</summary>
     public double LossRecovered => (CeAblated - CeSpliced) / (CeAblated - CeOriginal);
@@ -41,7 +41,7 @@ public readonly record struct SaeHeldOut(
     /// <param name="bos">What each begins with; null for nothing.</param>
     /// <param name="skipsFirst">Whether position 0 is left as it is.</param>
     /// <param name="original">What <see cref="Original"/> said.</param>
-    internal static SaeHeldOut Measure(
+    internal static SpliceQuality Measure(
         Decoder decoder,
         SparseAutoencoder autoencoder,
         HookPoint point,
@@ -52,11 +52,7 @@ public readonly record struct SaeHeldOut(
     {
         int first = skipsFirst ? 1 : 0;
         int d = autoencoder.DIn;
-        double[] sums = new double[d];
-        double squares = 0;
-        double errors = 0;
-        long active = 0;
-        long rows = 0;
+        var meter = new ReconstructionMeter(d);
         var latents = new SparseLatents();
         float[] reconstruction = new float[d];
         EncodedRows? encoded = null;
@@ -74,16 +70,7 @@ public readonly record struct SaeHeldOut(
                 Span<float> x = values[row];
                 encoded.Activate(row, latents);
                 autoencoder.Decode(latents, encoded.Scales[row], reconstruction);
-                for (int i = 0; i < d; i++)
-                {
-                    double error = (double)x[i] - reconstruction[i];
-                    sums[i] += x[i];
-                    squares += (double)x[i] * x[i];
-                    errors += error * error;
-                }
-
-                active += latents.Count;
-                rows++;
+                meter.Add(x, reconstruction, latents.Count);
                 reconstruction.CopyTo(x);
             }
         }));
@@ -97,8 +84,8 @@ public readonly record struct SaeHeldOut(
                 }
             }
         }));
-        double variance = squares - sums.Sum(sum => sum * sum / rows);
-        return new SaeHeldOut(errors / variance, (double)active / rows, original, spliced, ablated);
+        ReconstructionQuality quality = meter.Quality;
+        return new SpliceQuality(quality.Fvu, quality.L0, original, spliced, ablated);
     }
 
     private static double Loss(Decoder decoder, IReadOnlyList<int[]> windows, int? bos, HookSet? hooks)
