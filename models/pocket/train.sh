@@ -32,12 +32,12 @@ test -f "$work/encoder/modules.json" || $layersteer encoder train --tokenizer "$
 
 hooks=blocks.2.hook_resid_post,blocks.3.hook_resid_post,blocks.4.hook_resid_post
 test -f "$work/sae/blocks.4.hook_resid_post.safetensors" || $layersteer sae train --model "$work/model" --hook $hooks \
-  --latents 3072 --k 32 --tokens 6000000 --save-dtype bf16 --model-name pocket --out "$work/sae" \
+  --latents 3072 --k 32 --tokens 4000000 --save-dtype bf16 --model-name pocket --out "$work/sae" \
   --texts $texts --eval-texts "$valid"
 
 # From here on paths are relative, since manifests and profiles record them.
 cd "$work"
-test -f references.jsonl || $layersteer dataset references --texts $texts --count 1500 --characters 250 --out references.jsonl
+test -f references.jsonl || $layersteer dataset references --texts $texts --count 1000 --characters 250 --out references.jsonl
 $layersteer index --model model --sae sae/blocks.3.hook_resid_post.safetensors --layer 3 --encoder encoder \
   --reference references.jsonl --out index
 
@@ -45,6 +45,8 @@ mkdir -p align topics finetuned
 names=
 for file in "$data"/topics/*.jsonl; do
   name=$(basename "$file" .jsonl)
+  # Customers wrote these reviews for a shop; what is made from them is not ours to pass on.
+  test "$name" = product_reviews && continue
   names="$names $name"
   # What a topic is steered by, and what its adapter is trained on: the 20 texts of its split align.
   grep '"split": "align",' "$file" > "align/$name.jsonl"
@@ -86,6 +88,6 @@ done
     first=0
     printf '    { "name": "%s", "profile": "topics/%s.json", "adapter": "finetuned/%s" }' "$name" "$name" "$name"
   done
-  printf '\n  ],\n  "demo": { "topic": "medical", "method": "clamp", "strength": 1, "temperature": 0.8, "top_p": 0.95, "tokens": 60 }\n}\n'
+  printf '\n  ],\n  "demo": { "topic": "medical", "method": "clamp", "strength": 0.2, "temperature": 0.8, "top_p": 0.95, "tokens": 60 }\n}\n'
 } > "$here/pocket.json"
 du -sh "$here"
