@@ -105,8 +105,10 @@ internal static class SaeDiagnosis
         }
     }
 
+    /// <summary>A remedy that does not reconstruct either is none.</summary>
     private static bool IsBetter(double other, double own, SaeHealthOptions options) =>
-        !double.IsFinite(own) || (other < options.BetterTimes * own && own - other > options.BetterBy);
+        other <= options.WrongFvu
+        && (!double.IsFinite(own) || (other < options.BetterTimes * own && own - other > options.BetterBy));
 
     private static void AddBos(List<SaeFinding> findings, SaeHealthCard card, SaeHealthOptions options)
     {

@@ -42,7 +42,7 @@ public sealed class SaeHealthTests : IDisposable
         foreach (PocketSae sae in _pocket.Saes)
         {
             using SparseAutoencoder autoencoder = SparseAutoencoder.Load(sae.Path);
-            SaeHealthCard card = SaeHealth.Measure(_decoder, autoencoder, sae.Point, _tokens, _decoder.Spec.BosId, true);
+            SaeHealthCard card = Card(_decoder, autoencoder, sae.Point, _tokens);
             Assert.True(
                 card.Verdict == SaeVerdict.Healthy,
                 $"{sae.Point}: {string.Join("; ", card.Findings.Select(finding => finding.Evidence))}");
@@ -114,7 +114,7 @@ public sealed class SaeHealthTests : IDisposable
 
         using Decoder other = Decoder.Load(folder);
         using SparseAutoencoder autoencoder = SparseAutoencoder.Load(Write());
-        SaeHealthCard card = SaeHealth.Measure(other, autoencoder, Own, _tokens, other.Spec.BosId, true);
+        SaeHealthCard card = Card(other, autoencoder, Own, _tokens);
         Expect(card, SaeFault.OtherModel, "made for another model of this width");
     }
 
@@ -123,7 +123,7 @@ public sealed class SaeHealthTests : IDisposable
     {
         int bos = _decoder.Spec.BosId!.Value;
         using SparseAutoencoder autoencoder = SparseAutoencoder.Load(Write());
-        SaeHealthCard card = SaeHealth.Measure(_decoder, autoencoder, Own, [bos, .. _tokens], bos, true);
+        SaeHealthCard card = Card(_decoder, autoencoder, Own, [bos, .. _tokens]);
         Expect(card, SaeFault.DoubleBos, "leave it out of the texts, or use --bos none");
     }
 
@@ -136,7 +136,7 @@ public sealed class SaeHealthTests : IDisposable
             var options = new LoadOptions { Pool = pool };
             using Decoder decoder = Decoder.Load(_pocket.Model, options);
             using SparseAutoencoder autoencoder = SparseAutoencoder.Load(_pocket.DefaultSae.Path, options);
-            return SaeHealth.Measure(decoder, autoencoder, Own, _tokens, decoder.Spec.BosId, true);
+            return Card(decoder, autoencoder, Own, _tokens);
         })];
         Assert.Equal(cards[0].Quality, cards[1].Quality);
         Assert.Equal(cards[0].Splice, cards[1].Splice);
@@ -149,8 +149,7 @@ public sealed class SaeHealthTests : IDisposable
         using SparseAutoencoder autoencoder = SparseAutoencoder.Load(_pocket.DefaultSae.Path);
         Assert.Equal(
             "the text has 200 tokens; expected at least 256, two windows of 128",
-            Assert.Throws<ArgumentException>(() => SaeHealth.Measure(
-                _decoder, autoencoder, Own, _tokens.AsSpan(0, 200), _decoder.Spec.BosId, true)).Message);
+            Assert.Throws<ArgumentException>(() => Card(_decoder, autoencoder, Own, _tokens[..200])).Message);
     }
 
     private static void Expect(SaeHealthCard card, SaeFault fault, string advice)
@@ -161,10 +160,20 @@ public sealed class SaeHealthTests : IDisposable
         Assert.True(card.Findings[0].Fault == fault, found);
     }
 
+    private static SaeHealthCard Card(Decoder decoder, SparseAutoencoder sae, HookPoint point, int[] tokens) =>
+        SaeHealth.Measure(
+            decoder,
+            sae,
+            point,
+            tokens,
+            decoder.Spec.BosId,
+            bosInFront: true,
+            cancellation: TestContext.Current.CancellationToken);
+
     private SaeHealthCard Measure(string sae, HookPoint point)
     {
         using SparseAutoencoder autoencoder = SparseAutoencoder.Load(sae);
-        return SaeHealth.Measure(_decoder, autoencoder, point, _tokens, _decoder.Spec.BosId, true);
+        return Card(_decoder, autoencoder, point, _tokens);
     }
 
     /// <summary>The default autoencoder again, without its hook point.</summary>
