@@ -61,10 +61,26 @@ internal static class DecodeBenchmark
         }
     }
 
-    /// <summary>A cache as long as the context; what it holds does not change the time.</summary>
-    private static KvCache Filled(Decoder decoder, int context)
+    /// <summary>
+    /// A cache as long as the context; what it holds does not change the time, but that it was written does: pages that
+    /// never were are one and the same.
+    /// </summary>
+    public static KvCache Filled(Decoder decoder, int context)
     {
         KvCache cache = decoder.CreateCache(context + 1);
+        float[] row = new float[decoder.Spec.DHead];
+        Array.Fill(row, 0.01f);
+        for (int layer = 0; layer < cache.Layers; layer++)
+        {
+            for (int head = 0; head < decoder.Spec.NKeyValueHeads; head++)
+            {
+                for (int position = 0; position < context; position++)
+                {
+                    cache.Write(layer, head, position, row, row);
+                }
+            }
+        }
+
         cache.Length = context;
         return cache;
     }

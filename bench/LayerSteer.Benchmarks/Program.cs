@@ -38,4 +38,13 @@ random.SetAction(parse => RandomFiles.Write(
     parse.GetRequiredValue(vocabularies),
     parse.GetRequiredValue(shape) == "tiny" ? RandomShape.Tiny : RandomShape.Gpt2Small));
 root.Subcommands.Add(random);
+
+Argument<string> gemmaFolder = new("FOLDER") { Description = "Receives config.json and model.safetensors, 5.2 GB." };
+var gemma = new Command("random-gemma", "Writes a model at the shape of Gemma 2 2B with random bfloat16 weights.")
+{
+    gemmaFolder,
+};
+gemma.SetAction(parse => RandomGemma.Write(parse.GetRequiredValue(gemmaFolder)));
+root.Subcommands.Add(gemma);
+root.Subcommands.Add(CheckpointBenchmark.Command());
 return root.Parse(args).Invoke();

@@ -84,6 +84,9 @@ internal sealed class SteeringArguments
 
     public BosPolicy Bos(ParseResult parse) => parse.GetValue(_bos) ?? BosPolicy.One;
 
+    /// <summary>Whether --bos is given.</summary>
+    public bool NamesBos(ParseResult parse) => parse.GetValue(_bos) is not null;
+
     public int Threads(ParseResult parse) => SharedOptions.OrAll(parse.GetValue(_threads));
 
     /// <summary>The pocket model; null where --model is given.</summary>

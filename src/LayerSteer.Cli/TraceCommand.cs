@@ -15,7 +15,17 @@ internal static class TraceCommand
         var command =
             new Command("trace", "Run prompts and write tokens, residuals, pre-activations, latents and logits.");
         var steering = new SteeringArguments(command, new LoadingArguments(command));
-        Option<string> prompts = ValueOptions.RequiredPath("--prompts", "A JSON list of strings, or a CSV of texts.");
+        Option<string?> prompts = new("--prompts")
+        {
+            Description = "A JSON list of strings, or a CSV of texts.",
+            HelpName = "path",
+        };
+        Option<string?> tokens = new("--tokens")
+        {
+            Description = "In place of --prompts: a JSON list of lists of token ids, taken as they are; no BOS is put in "
+                + "front, and the model needs no tokenizer.",
+            HelpName = "path",
+        };
         Option<string> output = ValueOptions.RequiredPath("--out", "The file to write: .npz or .safetensors.", "-o");
         Option<string?> csv = new("--csv")
         {
@@ -24,6 +34,7 @@ internal static class TraceCommand
         };
         Option<bool> json = SharedOptions.Json();
         command.Options.Add(prompts);
+        command.Options.Add(tokens);
         command.Options.Add(output);
         command.Options.Add(csv);
         command.Options.Add(json);
@@ -44,14 +55,37 @@ internal static class TraceCommand
                     "--csv writes the latents that a method decodes; orig and strength 0 decode none");
             }
 
+            string? promptFile = parse.GetValue(prompts);
+            string? tokenFile = parse.GetValue(tokens);
+            if ((promptFile is null) == (tokenFile is null))
+            {
+                throw new UsageException("give one of --prompts and --tokens");
+            }
+
+            if (tokenFile is not null && steering.NamesBos(parse))
+            {
+                throw new UsageException("--tokens are taken as they are; --bos goes with --prompts");
+            }
+
             string path = parse.GetRequiredValue(output);
             OutputFiles.Require(path);
-            IReadOnlyList<string> texts = PromptFile.Read(parse.GetRequiredValue(prompts));
+            IReadOnlyList<string> texts = promptFile is null ? [] : PromptFile.Read(promptFile);
+            int[][] given = tokenFile is null ? [] : TokenFile.Read(tokenFile);
             using var pool = new WorkerPool(steering.Threads(parse));
             using Steerer steerer = steering.Load(parse, terminal, pool);
             SteeringPlan plan = steering.Plan(parse, terminal, steerer, options, cancellation);
-            int[] prefix = steering.Bos(parse).Prefix(steerer.Decoder.Spec, steerer.Tokenizer);
-            int[][] ids = [.. texts.Select((text, i) => Cut(terminal, steerer, prefix, text, i))];
+            int[][] ids;
+            if (tokenFile is not null)
+            {
+                TokenFile.RequireFits(tokenFile, given, steerer.Decoder.Spec);
+                ids = given;
+            }
+            else
+            {
+                int[] prefix = steering.Bos(parse).Prefix(steerer.Decoder.Spec, steerer.Tokenizer);
+                ids = [.. texts.Select((text, i) => Cut(terminal, steerer, prefix, text, i))];
+            }
+
             using (Tracer tracer = new(steerer.Decoder, steerer.Sites, plan))
             using (TensorWriter writer = Writer(path))
             {

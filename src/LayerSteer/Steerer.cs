@@ -14,10 +14,12 @@ namespace LayerSteer;
 /// </summary>
 public sealed class Steerer : IDisposable
 {
-    private Steerer(Decoder decoder, TextTokenizer tokenizer, IReadOnlyList<SteeringSite> sites)
+    private readonly TextTokenizer? _tokenizer;
+
+    private Steerer(Decoder decoder, TextTokenizer? tokenizer, IReadOnlyList<SteeringSite> sites)
     {
         Decoder = decoder;
-        Tokenizer = tokenizer;
+        _tokenizer = tokenizer;
         Sites = sites;
     }
 
@@ -25,7 +27,11 @@ public sealed class Steerer : IDisposable
     public Decoder Decoder { get; }
 
     /// <summary>The model's tokenizer.</summary>
-    public TextTokenizer Tokenizer { get; }
+    /// <exception cref="InvalidDataException">The model's folder has no tokenizer; the message names its files.</exception>
+    public TextTokenizer Tokenizer => _tokenizer ?? TextTokenizer.Load(Decoder.Path);
+
+    /// <summary>Whether the model's folder has a tokenizer; without one, only token ids can be run.</summary>
+    public bool HasTokenizer => _tokenizer is not null;
 
     /// <summary>The autoencoders, in the order in which they were named.</summary>
     public IReadOnlyList<SteeringSite> Sites { get; }
@@ -40,7 +46,10 @@ public sealed class Steerer : IDisposable
     public static Steerer Load(string model, string sae, int layer, LoadOptions? options = null) =>
         Load(model, [(HookPoint.ResidualPost(layer), sae)], options);
 
-    /// <summary>Loads a model and an autoencoder for each hook point; a file named twice is loaded once.</summary>
+    /// <summary>
+    /// Loads a model and an autoencoder for each hook point; a file named twice is loaded once. A folder without any file
+    /// of a tokenizer loads too: see <see cref="HasTokenizer"/>.
+    /// </summary>
     /// <param name="model">The folder of the checkpoint.</param>
     /// <param name="sites">The hook points with their autoencoder files; none for a model alone.</param>
     /// <param name="options">How to load; the defaults if null.</param>
@@ -55,10 +64,10 @@ public sealed class Steerer : IDisposable
         try
         {
             // Side by side: with packed weights at hand, a vocabulary takes as long as the model.
-            Task<TextTokenizer> reading = Task.Run(() => TextTokenizer.Load(model));
+            Task<TextTokenizer?> reading = Task.Run(() => HoldsTokenizer(model) ? TextTokenizer.Load(model) : null);
             decoder = Decoder.Load(model, options);
-            TextTokenizer tokenizer = reading.GetAwaiter().GetResult();
-            if (tokenizer.VocabularySize > decoder.Spec.Vocabulary)
+            TextTokenizer? tokenizer = reading.GetAwaiter().GetResult();
+            if (tokenizer?.VocabularySize > decoder.Spec.Vocabulary)
             {
                 throw new InvalidDataException(
                     $"'{model}': the tokenizer has {tokenizer.VocabularySize} ids, "
@@ -141,7 +150,7 @@ public sealed class Steerer : IDisposable
 
         LayerEdit[] edits = options.IsIdentity ? [] : [.. Sites.Select((site, i) => new LayerEdit(
             site.Point, site.Autoencoder, scores.Count == 0 ? null : scores[scores.Count == 1 ? 0 : i], options))];
-        return new SteeringPlan(Decoder.Spec, options, edits, BosPolicies.SpecialTokens(Decoder.Spec, Tokenizer));
+        return new SteeringPlan(Decoder.Spec, options, edits, BosPolicies.SpecialTokens(Decoder.Spec, _tokenizer));
     }
 
     /// <summary>A plan that steers by a topic's profile, which must be of this model, autoencoder and layer.</summary>
@@ -191,6 +200,14 @@ public sealed class Steerer : IDisposable
             autoencoder.Dispose();
         }
     }
+
+    /// <summary>
+    /// Whether a folder has any file of a tokenizer; one that is incomplete or damaged is refused when it is read.
+    /// </summary>
+    private static bool HoldsTokenizer(string model) => Directory.Exists(model)
+        && Directory.EnumerateFiles(model).Select(Path.GetFileName).Any(name =>
+            name is "vocab.json" or "merges.txt" or "vocab.txt" || name!.EndsWith(".model", StringComparison.Ordinal)
+            || name.StartsWith("tokenizer", StringComparison.Ordinal));
 
     private void RequireMatch(SteeringOptions options, TopicProfile profile)
     {

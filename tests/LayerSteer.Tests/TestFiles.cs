@@ -12,12 +12,15 @@ internal static class TestFiles
     public static string? Shared { get; } = FindShared();
 
     /// <summary>The full path of a reference case; skips the test when it is absent.</summary>
-    public static string Golden(string relative)
+    public static string Golden(string relative) => InShared(Path.Combine("golden", relative));
+
+    /// <summary>The full path of a file or folder of ../shared; skips the test when it is absent.</summary>
+    public static string InShared(string relative)
     {
-        string? path = Shared is null ? null : Path.Combine(Shared, "golden", relative);
+        string? path = Shared is null ? null : Path.Combine(Shared, relative);
         if (path is null || (!File.Exists(path) && !Directory.Exists(path)))
         {
-            Assert.Skip($"../shared/golden/{relative} is not here");
+            Assert.Skip($"../shared/{relative} is not here");
         }
 
         return path!;

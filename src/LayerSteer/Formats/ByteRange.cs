@@ -1,5 +1,6 @@
 using System.Runtime.InteropServices;
 using LayerSteer.Numerics;
+using Microsoft.Win32.SafeHandles;
 
 namespace LayerSteer.Formats;
 
@@ -7,7 +8,11 @@ namespace LayerSteer.Formats;
 /// A run of bytes that tensors read from: part of a mapped file, or an entry of an archive that is inflated when it is
 /// first pinned. It owns nothing; the <see cref="MappedFile"/> does.
 /// </summary>
-internal sealed class ByteRange(Func<SafeBuffer> buffer, long offset, long length)
+/// <param name="buffer">Holds the bytes.</param>
+/// <param name="offset">Where they begin in it.</param>
+/// <param name="length">Their number.</param>
+/// <param name="file">The file that the buffer maps from its start; null if it is memory.</param>
+internal sealed class ByteRange(Func<SafeBuffer> buffer, long offset, long length, SafeFileHandle? file = null)
 {
     /// <summary>Where it begins in the file or entry.</summary>
     public long Offset => offset;
@@ -23,7 +28,37 @@ internal sealed class ByteRange(Func<SafeBuffer> buffer, long offset, long lengt
         ArgumentOutOfRangeException.ThrowIfNegative(count);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(start, length);
         ArgumentOutOfRangeException.ThrowIfGreaterThan(count, length - start);
-        return new ByteRange(buffer, offset + start, count);
+        return new ByteRange(buffer, offset + start, count, file);
+    }
+
+    /// <summary>
+    /// Copies bytes, from a file by reading it: pages of a mapping that were touched count as the process's memory, and
+    /// would double what loading a model takes.
+    /// </summary>
+    /// <exception cref="InvalidDataException">The file has become shorter.</exception>
+    /// <exception cref="ObjectDisposedException">The file was closed.</exception>
+    public void Read(long start, Span<byte> destination)
+    {
+        if (file is null)
+        {
+            using PinnedBytes pinned = Pin();
+            pinned.Span(start, destination.Length).CopyTo(destination);
+            return;
+        }
+
+        ArgumentOutOfRangeException.ThrowIfNegative(start);
+        ArgumentOutOfRangeException.ThrowIfGreaterThan(start + destination.Length, length, nameof(start));
+        while (!destination.IsEmpty)
+        {
+            int count = RandomAccess.Read(file, destination, offset + start);
+            if (count == 0)
+            {
+                throw new InvalidDataException($"the file ends before byte {offset + length}, which it had when opened");
+            }
+
+            destination = destination[count..];
+            start += count;
+        }
     }
 
     /// <summary>Keeps the memory alive and in place until the result is disposed.</summary>

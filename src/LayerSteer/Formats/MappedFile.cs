@@ -1,5 +1,6 @@
 using System.IO.MemoryMappedFiles;
 using System.Runtime.InteropServices;
+using Microsoft.Win32.SafeHandles;
 
 namespace LayerSteer.Formats;
 
@@ -9,19 +10,22 @@ namespace LayerSteer.Formats;
 /// </summary>
 internal sealed class MappedFile : IDisposable
 {
+    private readonly SafeFileHandle _handle;
     private readonly MemoryMappedFile _file;
     private readonly MemoryMappedViewAccessor _view;
     private readonly List<Lazy<SafeBuffer>> _inflated = [];
 
-    private MappedFile(string path, MemoryMappedFile file, MemoryMappedViewAccessor view, long length)
+    private MappedFile(
+        string path, SafeFileHandle handle, MemoryMappedFile file, MemoryMappedViewAccessor view, long length)
     {
+        _handle = handle;
         FullPath = Path.GetFullPath(path);
         Name = path;
         _file = file;
         _view = view;
         Length = length;
         SafeBuffer buffer = view.SafeMemoryMappedViewHandle;
-        Bytes = new ByteRange(() => buffer, 0, length);
+        Bytes = new ByteRange(() => buffer, 0, length, handle);
     }
 
     public string FullPath { get; }
@@ -35,24 +39,25 @@ internal sealed class MappedFile : IDisposable
 
     public static MappedFile Open(string path)
     {
-        using var stream = new FileStream(path, FileMode.Open, FileAccess.Read, FileShare.Read, bufferSize: 1);
-        long length = stream.Length;
-        if (length == 0)
-        {
-            throw new InvalidDataException($"'{path}': the file is empty");
-        }
-
+        SafeFileHandle handle = File.OpenHandle(path, FileMode.Open, FileAccess.Read, FileShare.Read);
         MemoryMappedFile? file = null;
         try
         {
+            long length = RandomAccess.GetLength(handle);
+            if (length == 0)
+            {
+                throw new InvalidDataException($"'{path}': the file is empty");
+            }
+
             file = MemoryMappedFile.CreateFromFile(
-                stream, null, length, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
+                handle, null, length, MemoryMappedFileAccess.Read, HandleInheritability.None, leaveOpen: true);
             return new MappedFile(
-                path, file, file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read), length);
+                path, handle, file, file.CreateViewAccessor(0, length, MemoryMappedFileAccess.Read), length);
         }
         catch
         {
             file?.Dispose();
+            handle.Dispose();
             throw;
         }
     }
@@ -69,6 +74,7 @@ internal sealed class MappedFile : IDisposable
     {
         _view.Dispose();
         _file.Dispose();
+        _handle.Dispose();
         foreach (Lazy<SafeBuffer> buffer in _inflated)
         {
             if (buffer.IsValueCreated)

@@ -62,6 +62,12 @@ public sealed class StoredTensor
     public void Read(long start, Span<float> destination)
     {
         CheckRange(start, destination.Length);
+        if (_layout.IsContiguous)
+        {
+            ReadRun(start, destination);
+            return;
+        }
+
         using PinnedBytes pinned = _bytes.Pin();
         if (Type == TensorType.F32)
         {
@@ -143,6 +149,32 @@ public sealed class StoredTensor
             throw new InvalidDataException(
                 $"'{_file}': tensor {Display.Name(Name)} is {Display.Shape(_shape)}, " +
                 $"expected {Display.Shape(expected)}");
+        }
+    }
+
+    /// <summary>Elements that lie in one run, chunk by chunk.</summary>
+    private void ReadRun(long start, Span<float> destination)
+    {
+        int size = Type.Size();
+        byte[] scratch = Type == TensorType.F32 ? [] : ArrayPool<byte>.Shared.Rent(ChunkElements * size);
+        while (!destination.IsEmpty)
+        {
+            int count = Math.Min(ChunkElements, destination.Length);
+            Span<float> target = destination[..count];
+            Span<byte> bytes = Type == TensorType.F32 ? MemoryMarshal.AsBytes(target) : scratch.AsSpan(0, count * size);
+            _bytes.Read((_layout.Offset + start) * size, bytes);
+            if (Type != TensorType.F32)
+            {
+                ElementConversion.ToSingle(Type, bytes, target);
+            }
+
+            destination = destination[count..];
+            start += count;
+        }
+
+        if (scratch.Length > 0)
+        {
+            ArrayPool<byte>.Shared.Return(scratch);
         }
     }
 

@@ -17,6 +17,7 @@ internal sealed class Continuation : IDisposable
     private readonly List<int> _ids = [];
     private readonly int[] _last = new int[1];
     private readonly int? _eos;
+    private readonly NumberSet _otherEos;
     private readonly int _room;
     private readonly int _longestStop;
     private int _emitted;
@@ -32,6 +33,7 @@ internal sealed class Continuation : IDisposable
         _eos = request.StopAtEos && request.Sampling.Kind != SamplingKind.Picks
             ? decoder.Spec.EosId ?? tokenizer.EosId
             : null;
+        _otherEos = _eos is null ? NumberSet.Empty : decoder.Spec.OtherEosIds;
         _room = decoder.Spec.ContextLength - promptIds.Length;
         _longestStop = request.StopTexts.Count == 0 ? 0 : request.StopTexts.Max(stop => stop.Length);
         Steered = new SteeredSequence(promptIds.Length, request.Plan);
@@ -60,7 +62,7 @@ internal sealed class Continuation : IDisposable
         int id = _sampler.Next(logits, _ids.Count);
         _ids.Add(id);
         _last[0] = id;
-        if (id == _eos)
+        if (id == _eos || _otherEos.Contains(id))
         {
             _stopReason = StopReason.EndOfText;
         }

@@ -41,11 +41,12 @@ public static class BosPolicies
     /// <summary>
     /// The ids of special tokens of a model: BOS, EOS and padding, as its config and tokenizer name them.
     /// </summary>
-    public static IReadOnlySet<int> SpecialTokens(ArchitectureSpec spec, TextTokenizer tokenizer)
+    /// <param name="spec">The model.</param>
+    /// <param name="tokenizer">Its tokenizer; null if it has none.</param>
+    public static IReadOnlySet<int> SpecialTokens(ArchitectureSpec spec, TextTokenizer? tokenizer)
     {
         ArgumentNullException.ThrowIfNull(spec);
-        ArgumentNullException.ThrowIfNull(tokenizer);
-        int?[] ids = [spec.BosId, spec.EosId, tokenizer.BosId, tokenizer.EosId, tokenizer.PadId];
-        return ids.OfType<int>().ToHashSet();
+        int?[] ids = [spec.BosId, spec.EosId, tokenizer?.BosId, tokenizer?.EosId, tokenizer?.PadId];
+        return ids.OfType<int>().Concat(spec.OtherEosIds.Numbers).ToHashSet();
     }
 }

@@ -13,11 +13,13 @@ internal sealed class ConfigFile : IDisposable
     private const int LargestSize = 1 << 24;
 
     private readonly JsonDocument _document;
+    private readonly string _within;
 
-    private ConfigFile(string path, JsonDocument document)
+    private ConfigFile(string path, JsonDocument document, string within = "")
     {
         Path = path;
         _document = document;
+        _within = within;
     }
 
     public string Path { get; }
@@ -81,6 +83,55 @@ internal sealed class ConfigFile : IDisposable
         : value.ValueKind == JsonValueKind.Object
             ? Parse(Path, System.Text.Encoding.UTF8.GetBytes(value.GetRawText()))
         : throw Wrong(field, "an object");
+
+    /// <summary>An object within, like <see cref="Section"/>, whose fields are named after it in messages.</summary>
+    public ConfigFile? Part(string field)
+    {
+        using ConfigFile? section = Section(field);
+        return section is null
+            ? null
+            : new ConfigFile(Path, JsonDocument.Parse(section._document.RootElement.GetRawText()), $"{_within}{field}.");
+    }
+
+    /// <summary>Whether a field is written, be it as null.</summary>
+    public bool Mentions(string field) => _document.RootElement.TryGetProperty(field, out _);
+
+    /// <summary>A refusal of a value that is valid but not supported.</summary>
+    public NotSupportedException Unsupported(string field, string supported) =>
+        new($"'{Path}': {_within}{field} is {Raw(field)}; supported: {supported}");
+
+    /// <summary>A list of strings; null if the field is absent or null.</summary>
+    public IReadOnlyList<string>? OptionalList(string field)
+    {
+        if (Find(field) is not { } list)
+        {
+            return null;
+        }
+
+        string[] texts = list.ValueKind == JsonValueKind.Array ? [.. list.EnumerateArray().Select(Text).OfType<string>()] : [];
+        return list.ValueKind == JsonValueKind.Array && texts.Length == list.GetArrayLength()
+            ? texts
+            : throw Wrong(field, "a list of strings");
+    }
+
+    /// <summary>One token id or a list of them; empty if the field is absent or null.</summary>
+    public IReadOnlyList<int> Ids(string field)
+    {
+        if (Find(field) is not { ValueKind: JsonValueKind.Array } list)
+        {
+            return OptionalId(field) is { } only ? [only] : [];
+        }
+
+        var ids = new List<int>();
+        foreach (JsonElement entry in list.EnumerateArray())
+        {
+            ids.Add(entry.ValueKind == JsonValueKind.Number && entry.TryGetInt32(out int id) && id >= 0
+                ? id
+                : throw Wrong(field, "a token id or a list of them"));
+        }
+
+        return ids;
+    }
 
     /// <summary>Whether a field is there and not null.</summary>
     public bool Has(string field) => Find(field) is not null;
@@ -151,6 +202,9 @@ internal sealed class ConfigFile : IDisposable
         && value.TryGetDouble(out double number) && number > 0 && double.IsFinite(number) ? number
         : throw Wrong(field, "a number above 0");
 
+    /// <summary>A number above 0; the fallback if the field is absent or null.</summary>
+    public double Positive(string field, double fallback) => Has(field) ? Positive(field) : fallback;
+
     public bool Flag(string field, bool fallback) => Find(field) switch
     {
         null => fallback,
@@ -169,7 +223,7 @@ internal sealed class ConfigFile : IDisposable
             "relu" => Numerics.Activation.Relu,
             "silu" or "swish" => Numerics.Activation.Silu,
             _ => throw new NotSupportedException(
-                $"'{Path}': {field} is '{Display.Name(name)}'; "
+                $"'{Path}': {_within}{field} is '{Display.Name(name)}'; "
                 + "supported: gelu_new, gelu_pytorch_tanh, gelu, relu, silu, swish"),
         };
     }
@@ -193,9 +247,10 @@ internal sealed class ConfigFile : IDisposable
         }
     }
 
-    private InvalidDataException Wrong(string field, string expected)
+    /// <summary>A refusal of a value that cannot be.</summary>
+    public InvalidDataException Wrong(string field, string expected)
     {
         string found = Find(field) is { } value ? Display.Name(value.GetRawText()) : "nothing";
-        return new InvalidDataException($"'{Path}': {field} is {found}, expected {expected}");
+        return new InvalidDataException($"'{Path}': {_within}{field} is {found}, expected {expected}");
     }
 }

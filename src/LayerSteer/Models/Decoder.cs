@@ -6,10 +6,12 @@ namespace LayerSteer.Models;
 /// <summary>
 /// A causal transformer, driven by its <see cref="ArchitectureSpec"/>:
 /// <code>
-/// r = embed(token) + embed(position)
+/// r = embed(token)·scale + embed(position)
 /// for each block: r += W_O · attention(norm1(r)); r += W_out · act(W_in · norm2(r))
 /// logits = unembed(norm(r))
 /// </code>
+/// Families differ in their norms (also of what is added), in positions (learned, or rotary in attention), in heads that
+/// share keys, windows, soft caps, gates, and in whether both parts of a block read the same r.
 /// Weights are in native memory, immutable and shared: any number of <see cref="DecoderRun"/>s may use one
 /// decoder at once. Disposing frees the weights; no run may be under way.
 /// </summary>
@@ -56,15 +58,10 @@ public sealed class Decoder : IDisposable
     {
         get
         {
-            long bytes = Weights.Unembedding.Bytes + (2L * Spec.DModel * sizeof(float));
+            long bytes = Weights.Unembedding.Bytes + Weights.FinalNorm.Bytes;
             foreach (BlockWeights block in Weights.Blocks)
             {
-                foreach (Linear linear in new[] { block.QueryKeyValue, block.AttentionOut, block.MlpIn, block.MlpOut })
-                {
-                    bytes += linear.Weights.Bytes + (linear.Bias.Length * sizeof(float));
-                }
-
-                bytes += 4L * Spec.DModel * sizeof(float);
+                bytes += block.Bytes;
             }
 
             return bytes;
@@ -88,13 +85,14 @@ public sealed class Decoder : IDisposable
         options ??= new LoadOptions();
         string config = System.IO.Path.Combine(directory, "config.json");
         ArchitectureSpec spec = ArchitectureSpec.Read(config);
-        using Checkpoint checkpoint = Checkpoint.Open(directory);
-        if (spec.Family != "gpt2")
+        if (options.Adapter is not null && spec.Family != "gpt2")
         {
-            throw new NotSupportedException($"'{config}': no weight names are known for '{spec.Family}'");
+            throw new NotSupportedException($"'{config}': adapters are known for gpt2, not for '{spec.Family}'");
         }
 
-        WeightType type = Gpt2Checkpoint.Check(checkpoint, spec, options.Type);
+        using Checkpoint checkpoint = Checkpoint.Open(directory);
+        LinearCheckpoint? linear = spec.Family == "gpt2" ? null : new LinearCheckpoint(checkpoint, spec);
+        WeightType type = linear?.Check(options.Type) ?? Gpt2Checkpoint.Check(checkpoint, spec, options.Type);
         var cache = new WeightCache(
             options.Adapter is null ? options : options with { CacheFolder = null }, "model", checkpoint.Stamps);
         string[] files = ["config.json", .. checkpoint.Files];
@@ -111,7 +109,8 @@ public sealed class Decoder : IDisposable
         WeightStore? store = cache.Open(type, digest);
         try
         {
-            DecoderWeights weights = Gpt2Checkpoint.Load(checkpoint, spec, type, store, adapter);
+            DecoderWeights weights =
+                linear?.Load(type, store) ?? Gpt2Checkpoint.Load(checkpoint, spec, type, store, adapter);
             cache.Save(store);
             var decoder = new Decoder(directory, spec, weights, store, digest, options.Pool ?? WorkerPool.Shared);
             store = null;

@@ -41,17 +41,14 @@ public sealed class DecoderRun : IDisposable
     private readonly NativeBuffer _z;
     private readonly NativeBuffer _out;
     private readonly NativeBuffer _mlp;
+    private readonly NativeBuffer _up;
     private readonly NativeBuffer _scratch;
+    private readonly RotaryTurns _turns;
     private readonly AttentionRow[] _attention;
-    private readonly KvCache[] _caches;
-    private readonly int[] _sequences;
-    private readonly int[] _positions;
-    private readonly int[] _tokens;
-    private readonly int[] _logitRows;
+    private readonly PassRows _pass;
     private NativeBuffer? _logits;
     private HookSet? _hooks;
-    private int _rows; // that run
-    private int _allRows; // of all sequences; more than run in shared layers
+    private int _rows; // that run; fewer than all in shared layers
 
     internal DecoderRun(Decoder decoder, int maxRows)
     {
@@ -69,13 +66,11 @@ public sealed class DecoderRun : IDisposable
         _z = new NativeBuffer((long)maxRows * heads * _spec.DHead);
         _out = new NativeBuffer((long)maxRows * d);
         _mlp = new NativeBuffer((long)maxRows * _spec.DMlp);
+        _up = new NativeBuffer(_spec.GatedMlp ? (long)maxRows * _spec.DMlp : 0);
         _scratch = new NativeBuffer(AttentionKernel.ScratchLength(heads, _spec.ContextLength));
+        _turns = new RotaryTurns(_spec, maxRows);
         _attention = new AttentionRow[maxRows];
-        _caches = new KvCache[maxRows];
-        _sequences = new int[maxRows];
-        _positions = new int[maxRows];
-        _tokens = new int[maxRows];
-        _logitRows = new int[maxRows];
+        _pass = new PassRows(_spec, maxRows);
     }
 
     /// <summary>The largest number of tokens of one pass, over all its sequences.</summary>
@@ -117,9 +112,12 @@ public sealed class DecoderRun : IDisposable
         LogitRows logits = LogitRows.Last,
         int sharedLayers = 0)
     {
-        int layers = Admit(blocks, hooks, logits, sharedLayers);
+        LogitCount = 0;
+        int layers = _pass.Admit(blocks, hooks, logits, sharedLayers);
+        LogitCount = _pass.LogitCount;
         _hooks = hooks;
-        _rows = sharedLayers > 0 ? blocks[0].Tokens.Length : _allRows;
+        _rows = sharedLayers > 0 ? blocks[0].Tokens.Length : _pass.Count;
+        _turns.Prepare(_pass.Positions.AsSpan(0, _pass.Count));
         Embed();
         for (int layer = 0; layer < layers; layer++)
         {
@@ -196,131 +194,41 @@ public sealed class DecoderRun : IDisposable
         _z.Dispose();
         _out.Dispose();
         _mlp.Dispose();
+        _up.Dispose();
+        _turns.Dispose();
         _scratch.Dispose();
         _logits?.Dispose();
-    }
-
-    /// <summary>Checks the pass and lays out its rows; returns the number of layers to run.</summary>
-    private int Admit(ReadOnlySpan<SequenceBlock> blocks, HookSet? hooks, LogitRows logits, int sharedLayers)
-    {
-        if (blocks.IsEmpty)
-        {
-            throw new ArgumentException("a pass needs at least one sequence", nameof(blocks));
-        }
-
-        int layers = blocks[0].Cache.Layers;
-        if (layers < _spec.NLayers && logits != LogitRows.None)
-        {
-            throw new ArgumentException(
-                $"logits need all {_spec.NLayers} layers; the cache holds {layers}", nameof(logits));
-        }
-
-        int rows = 0;
-        int logitCount = 0;
-        LogitCount = 0;
-        ArgumentOutOfRangeException.ThrowIfNegative(sharedLayers);
-        ArgumentOutOfRangeException.ThrowIfGreaterThan(sharedLayers, layers);
-        for (int sequence = 0; sequence < blocks.Length; sequence++)
-        {
-            KvCache cache = blocks[sequence].Cache;
-            ReadOnlySpan<int> tokens = blocks[sequence].Tokens.Span;
-            if (!ReferenceEquals(cache.Spec, _spec))
-            {
-                throw new ArgumentException(
-                    $"the cache of sequence {sequence} was made for another model", nameof(blocks));
-            }
-
-            if (Array.IndexOf(_caches, cache, 0, rows) >= 0)
-            {
-                throw new ArgumentException($"the cache of sequence {sequence} is in the pass twice", nameof(blocks));
-            }
-
-            if (cache.Layers != layers)
-            {
-                throw new ArgumentException(
-                    $"caches of {layers} and {cache.Layers} layers in one pass", nameof(blocks));
-            }
-
-            if (tokens.IsEmpty || rows + tokens.Length > MaxRows)
-            {
-                throw new ArgumentException(
-                    $"a pass takes 1 to {MaxRows} tokens; sequence {sequence} brings {tokens.Length} after {rows}",
-                    nameof(blocks));
-            }
-
-            if (cache.Length + tokens.Length > cache.Capacity)
-            {
-                throw new ArgumentException(
-                    $"{cache.Length} + {tokens.Length} positions, but the cache holds {cache.Capacity}",
-                    nameof(blocks));
-            }
-
-            if (sharedLayers > 0)
-            {
-                RequireAlike(blocks, sequence);
-            }
-
-            for (int i = 0; i < tokens.Length; i++, rows++)
-            {
-                if ((uint)tokens[i] >= (uint)_spec.Vocabulary)
-                {
-                    throw new ArgumentException(
-                        $"token id {tokens[i]} at position {cache.Length + i}; "
-                        + $"the vocabulary has ids 0 to {_spec.Vocabulary - 1}",
-                        nameof(blocks));
-                }
-
-                _caches[rows] = cache;
-                _sequences[rows] = sequence;
-                _positions[rows] = cache.Length + i;
-                _tokens[rows] = tokens[i];
-                if (logits == LogitRows.All || (logits == LogitRows.Last && i == tokens.Length - 1))
-                {
-                    _logitRows[logitCount++] = rows;
-                }
-            }
-        }
-
-        hooks?.RequireReached(_spec, layers);
-        LogitCount = logitCount;
-        _allRows = rows;
-        return layers;
-    }
-
-    /// <summary>Refuses a sequence that cannot share layers with the first.</summary>
-    private static void RequireAlike(ReadOnlySpan<SequenceBlock> blocks, int sequence)
-    {
-        SequenceBlock first = blocks[0];
-        SequenceBlock other = blocks[sequence];
-        if (other.Cache.Length != first.Cache.Length)
-        {
-            throw new ArgumentException(
-                $"sequences 0 and {sequence} cannot share layers: "
-                + $"their caches hold {first.Cache.Length} and {other.Cache.Length} positions",
-                nameof(blocks));
-        }
-
-        if (!other.Tokens.Span.SequenceEqual(first.Tokens.Span))
-        {
-            throw new ArgumentException(
-                $"sequences 0 and {sequence} cannot share layers: they bring different tokens", nameof(blocks));
-        }
     }
 
     private void Embed()
     {
         int d = _spec.DModel;
         Span<float> residual = _residual.Span(0, _rows * d);
-        Span<float> positions = _out.Span(0, _rows * d);
         for (int row = 0; row < _rows; row++)
         {
-            _decoder.Weights.Embedding.CopyRow(_tokens[row], residual.Slice(row * d, d));
-            _decoder.Weights.PositionEmbedding.AsSpan(_positions[row] * d, d).CopyTo(positions.Slice(row * d, d));
+            _decoder.Weights.Embedding.CopyRow(_pass.Tokens[row], residual.Slice(row * d, d));
+        }
+
+        if (_spec.EmbeddingScale != 1f)
+        {
+            foreach (ref float value in residual)
+            {
+                value *= _spec.EmbeddingScale;
+            }
         }
 
         Hook(HookKind.Embed, -1, residual, d);
-        Hook(HookKind.PositionEmbed, -1, positions, d);
-        AddKernel.Run(_pool, residual, positions);
+        if (_decoder.Weights.PositionEmbedding is { } table)
+        {
+            Span<float> positions = _out.Span(0, _rows * d);
+            for (int row = 0; row < _rows; row++)
+            {
+                table.AsSpan(_pass.Positions[row] * d, d).CopyTo(positions.Slice(row * d, d));
+            }
+
+            Hook(HookKind.PositionEmbed, -1, positions, d);
+            AddKernel.Run(_pool, residual, positions);
+        }
     }
 
     private void RunBlock(int layer)
@@ -330,26 +238,69 @@ public sealed class DecoderRun : IDisposable
         Span<float> residual = _residual.Span(0, _rows * d);
         Span<float> normed = _normed.Span(0, _rows * d);
         Span<float> output = _out.Span(0, _rows * d);
-        Span<float> mlp = _mlp.Span(0, _rows * _spec.DMlp);
         Hook(HookKind.ResidualPre, layer, residual, d);
 
-        block.Norm1.Run(_pool, residual, normed, _rows);
-        Hook(HookKind.Norm1, layer, normed, d);
+        RunNorm(block.Norm1, HookKind.Norm1, layer, residual, normed);
         Span<float> z = Attend(block, layer, normed);
         block.AttentionOut.Run(_pool, z, output, _rows);
+        block.PostNorm1?.Run(_pool, output, output, _rows);
         Hook(HookKind.AttentionOut, layer, output, d);
-        AddKernel.Run(_pool, residual, output);
-        Hook(HookKind.ResidualMid, layer, residual, d);
+        if (_spec.ParallelResidual)
+        {
+            RunNorm(block.Norm2, HookKind.Norm2, layer, residual, normed); // of what attention has not changed
+            AddKernel.Run(_pool, residual, output);
+        }
+        else
+        {
+            AddKernel.Run(_pool, residual, output);
+            Hook(HookKind.ResidualMid, layer, residual, d);
+            RunNorm(block.Norm2, HookKind.Norm2, layer, residual, normed);
+        }
 
-        block.Norm2.Run(_pool, residual, normed, _rows);
-        Hook(HookKind.Norm2, layer, normed, d);
-        block.MlpIn.Run(_pool, normed, mlp, _rows);
-        Hook(HookKind.MlpPre, layer, mlp, _spec.DMlp);
-        ActivationKernel.Run(_pool, _spec.Activation, mlp);
-        Hook(HookKind.MlpPost, layer, mlp, _spec.DMlp);
+        Span<float> mlp = FeedForward(block, layer, normed);
         block.MlpOut.Run(_pool, mlp, output, _rows);
+        block.PostNorm2?.Run(_pool, output, output, _rows);
         Hook(HookKind.MlpOut, layer, output, d);
         AddKernel.Run(_pool, residual, output);
+    }
+
+    /// <summary>A norm with its hook, which for a root-mean-square norm comes before the weight.</summary>
+    private void RunNorm(Norm norm, HookKind kind, int layer, ReadOnlySpan<float> x, Span<float> y)
+    {
+        int d = norm.Weight.Length;
+        if (norm.Bias is not null || _hooks is null || !_hooks.Has(new HookPoint(kind, layer)))
+        {
+            norm.Run(_pool, x, y, _rows);
+            Hook(kind, layer, y, d);
+            return;
+        }
+
+        RmsNormKernel.Run(_pool, x, y, [], d, _rows, norm.Epsilon);
+        Hook(kind, layer, y, d);
+        RmsNormKernel.Weigh(y, norm.Weight, _rows);
+    }
+
+    /// <summary>The feed-forward layer up to its output matrix, [rows, dMlp].</summary>
+    private Span<float> FeedForward(BlockWeights block, int layer, ReadOnlySpan<float> normed)
+    {
+        int width = _spec.DMlp;
+        Span<float> mlp = _mlp.Span(0, _rows * width);
+        block.MlpIn.Run(_pool, normed, mlp, _rows);
+        Hook(HookKind.MlpPre, layer, mlp, width);
+        if (block.MlpUp is { } linear)
+        {
+            Span<float> up = _up.Span(0, _rows * width);
+            linear.Run(_pool, normed, up, _rows);
+            Hook(HookKind.MlpPreLinear, layer, up, width);
+            ActivationKernel.RunGated(_pool, _spec.Activation, mlp, up);
+        }
+        else
+        {
+            ActivationKernel.Run(_pool, _spec.Activation, mlp);
+        }
+
+        Hook(HookKind.MlpPost, layer, mlp, width);
+        return mlp;
     }
 
     /// <summary>Ends the shared layers: what the first sequence's rows have come to, the others begin with.</summary>
@@ -357,12 +308,12 @@ public sealed class DecoderRun : IDisposable
     {
         int d = _spec.DModel;
         Span<float> shared = _residual.Span(0, _rows * d);
-        for (int row = _rows; row < _allRows; row += _rows)
+        for (int row = _rows; row < _pass.Count; row += _rows)
         {
             shared.CopyTo(_residual.Span((long)row * d, shared.Length));
         }
 
-        _rows = _allRows;
+        _rows = _pass.Count;
     }
 
     /// <summary>Heads of the rows over their caches; returns z, [rows, nHeads·dHead].</summary>
@@ -378,6 +329,7 @@ public sealed class DecoderRun : IDisposable
         HookPart(HookKind.Query, layer, qkv, width, 0, heads * dHead);
         HookPart(HookKind.Key, layer, qkv, width, heads * dHead, keyValueHeads * dHead);
         HookPart(HookKind.Value, layer, qkv, width, (heads + keyValueHeads) * dHead, keyValueHeads * dHead);
+        Place(block, layer, qkv, width);
 
         Span<float> q = _q.Span(0, _rows * heads * padded);
         for (int row = 0; row < _rows; row++)
@@ -391,18 +343,19 @@ public sealed class DecoderRun : IDisposable
             for (int head = 0; head < keyValueHeads; head++)
             {
                 // In a shared layer a row stands for the same position of every sequence; else for its own alone.
-                for (int same = row; same < _allRows; same += _rows)
+                for (int same = row; same < _pass.Count; same += _rows)
                 {
-                    _caches[same].Write(
+                    _pass.Caches[same].Write(
                         layer,
                         head,
-                        _positions[row],
+                        _pass.Positions[row],
                         source.Slice((heads + head) * dHead, dHead),
                         source.Slice((heads + keyValueHeads + head) * dHead, dHead));
                 }
             }
 
-            _attention[row] = _caches[row].Row(layer, _positions[row] + 1);
+            int position = _pass.Positions[row];
+            _attention[row] = _pass.Caches[row].Row(layer, position + 1, _spec.FirstVisible(layer, position));
         }
 
         Span<float> z = _z.Span(0, _rows * heads * dHead);
@@ -416,9 +369,26 @@ public sealed class DecoderRun : IDisposable
             heads,
             keyValueHeads,
             dHead,
-            _spec.AttentionScaleOf(layer));
+            _spec.AttentionScaleOf(layer),
+            _spec.AttentionSoftCap ?? 0f);
         Hook(HookKind.Z, layer, z, heads * dHead);
         return z;
+    }
+
+    /// <summary>Normalises queries and keys and puts their positions in, as far as the model does.</summary>
+    private void Place(BlockWeights block, int layer, Span<float> qkv, int width)
+    {
+        int queries = _spec.NHeads * _spec.DHead;
+        if (block is { QueryNorm: { } queryNorm, KeyNorm: { } keyNorm })
+        {
+            RmsNormKernel.RunParts(_pool, qkv, width, _spec.NHeads, queryNorm.Weight, _rows, queryNorm.Epsilon);
+            RmsNormKernel.RunParts(
+                _pool, qkv[queries..], width, _spec.NKeyValueHeads, keyNorm.Weight, _rows, keyNorm.Epsilon);
+        }
+
+        _turns.Turn(_pool, layer, qkv, width, _spec.NHeads + _spec.NKeyValueHeads, _rows);
+        HookPart(HookKind.RotatedQuery, layer, qkv, width, 0, queries);
+        HookPart(HookKind.RotatedKey, layer, qkv, width, queries, _spec.NKeyValueHeads * _spec.DHead);
     }
 
     private void Unembed(LogitRows which)
@@ -439,17 +409,21 @@ public sealed class DecoderRun : IDisposable
         // The rows that get logits, moved to the front; sources are never behind their targets.
         for (int i = 0; i < LogitCount; i++)
         {
-            _residual.Span((long)_logitRows[i] * d, d).CopyTo(_residual.Span((long)i * d, d));
-            _sequences[i] = _sequences[_logitRows[i]];
-            _positions[i] = _positions[_logitRows[i]];
-            _tokens[i] = _tokens[_logitRows[i]];
+            _residual.Span((long)_pass.WithLogits[i] * d, d).CopyTo(_residual.Span((long)i * d, d));
+            _pass.Sequences[i] = _pass.Sequences[_pass.WithLogits[i]];
+            _pass.Positions[i] = _pass.Positions[_pass.WithLogits[i]];
+            _pass.Tokens[i] = _pass.Tokens[_pass.WithLogits[i]];
         }
 
         _rows = LogitCount;
         Span<float> normed = _normed.Span(0, _rows * d);
-        _decoder.Weights.FinalNorm.Run(_pool, _residual.Span(0, _rows * d), normed, _rows);
-        Hook(HookKind.FinalNorm, -1, normed, d);
-        MatrixKernel.Run(_pool, _decoder.Weights.Unembedding, [], normed, _logits.Span(0, (int)needed), _rows);
+        RunNorm(_decoder.Weights.FinalNorm, HookKind.FinalNorm, -1, _residual.Span(0, _rows * d), normed);
+        Span<float> logits = _logits.Span(0, checked((int)needed));
+        MatrixKernel.Run(_pool, _decoder.Weights.Unembedding, [], normed, logits, _rows);
+        if (_spec.LogitSoftCap is { } cap)
+        {
+            SoftCapKernel.Run(_pool, logits, cap);
+        }
     }
 
     private void Hook(HookKind kind, int layer, Span<float> values, int width) =>
@@ -457,9 +431,9 @@ public sealed class DecoderRun : IDisposable
         {
             Values = values,
             Width = width,
-            Sequences = _sequences.AsSpan(0, _rows),
-            Positions = _positions.AsSpan(0, _rows),
-            Tokens = _tokens.AsSpan(0, _rows),
+            Sequences = _pass.Sequences.AsSpan(0, _rows),
+            Positions = _pass.Positions.AsSpan(0, _rows),
+            Tokens = _pass.Tokens.AsSpan(0, _rows),
         });
 
     /// <summary>A hook on some columns of wider rows: they are copied out for it and back.</summary>

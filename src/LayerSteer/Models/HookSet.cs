@@ -61,6 +61,7 @@ public sealed class HookSet
     {
         foreach ((HookPoint point, _) in _actions)
         {
+            point.RequireExists(spec);
             bool exists = point.HasLayer ? point.Layer >= 0 && point.Layer < spec.NLayers : point.Layer == -1;
             if (!exists)
             {

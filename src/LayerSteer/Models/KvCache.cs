@@ -51,8 +51,9 @@ public sealed class KvCache : IDisposable
         _values.Dispose();
     }
 
-    /// <summary>The row of a query at position <paramref name="visible"/> − 1.</summary>
-    internal AttentionRow Row(int layer, int visible) => new(_keys, _values, layer * _layerSize, Capacity, visible);
+    /// <summary>The row of a query at position <paramref name="end"/> − 1 that sees the positions from a first on.</summary>
+    internal AttentionRow Row(int layer, int end, int first = 0) =>
+        new(_keys, _values, (layer * _layerSize) + ((long)first * _dHeadPadded), Capacity, end - first);
 
     /// <summary>The model that it was made for.</summary>
     internal ArchitectureSpec Spec { get; }

@@ -2,16 +2,21 @@ using System.Runtime.CompilerServices;
 
 namespace LayerSteer.Numerics;
 
-/// <summary>An activation in place, element by element. Items: groups of 16 elements.</summary>
+/// <summary>
+/// An activation in place, element by element, or a gate: <code>x ← act(x);  x ← act(x)·up</code> Items: groups of 16
+/// elements.
+/// </summary>
 internal unsafe struct ActivationKernel : IKernel
 {
     private readonly float* _x;
+    private readonly float* _up;
     private readonly long _length;
     private readonly Activation _activation;
 
-    private ActivationKernel(float* x, long length, Activation activation)
+    private ActivationKernel(float* x, float* up, long length, Activation activation)
     {
         _x = x;
+        _up = up;
         _length = length;
         _activation = activation;
     }
@@ -21,7 +26,18 @@ internal unsafe struct ActivationKernel : IKernel
     {
         fixed (float* px = x)
         {
-            var kernel = new ActivationKernel(px, x.Length, activation);
+            var kernel = new ActivationKernel(px, null, x.Length, activation);
+            pool.Run(ref kernel, Lanes.Groups(x.Length), x.Length * 32L);
+        }
+    }
+
+    /// <summary>Replaces each element by its activation times the element of <paramref name="up"/>.</summary>
+    public static void RunGated(WorkerPool pool, Activation activation, Span<float> x, ReadOnlySpan<float> up)
+    {
+        Shape.Require(up.Length == x.Length);
+        fixed (float* px = x, pu = up)
+        {
+            var kernel = new ActivationKernel(px, pu, x.Length, activation);
             pool.Run(ref kernel, Lanes.Groups(x.Length), x.Length * 32L);
         }
     }
@@ -35,12 +51,18 @@ internal unsafe struct ActivationKernel : IKernel
             long left = _length - (group * Lanes.Count);
             if (left >= Lanes.Count)
             {
-                Apply(T.Load(x)).Store(x);
+                T y = Apply(T.Load(x));
+                (_up is null ? y : y * T.Load(_up + (group * Lanes.Count))).Store(x);
+                continue;
             }
-            else
+
+            T last = Apply(Lanes.LoadFirst<T>(x, (int)left));
+            if (_up is not null)
             {
-                Lanes.StoreFirst(Apply(Lanes.LoadFirst<T>(x, (int)left)), x, (int)left);
+                last *= Lanes.LoadFirst<T>(_up + (group * Lanes.Count), (int)left);
             }
+
+            Lanes.StoreFirst(last, x, (int)left);
         }
     }
 

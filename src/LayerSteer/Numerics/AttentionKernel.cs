@@ -5,12 +5,12 @@ namespace LayerSteer.Numerics;
 /// <summary>One query row of an attention step: where it looks and how far.</summary>
 internal readonly unsafe struct AttentionRow
 {
-    /// <summary>A row that sees keys 0 … <paramref name="visible"/> − 1.</summary>
+    /// <summary>A row that sees <paramref name="visible"/> keys, one after another.</summary>
     /// <param name="keys">
-    /// Holds the keys of the row's sequence from <paramref name="start"/> on, [kvHeads, capacity, dHeadPadded].
+    /// Holds the keys of the row's sequence, [kvHeads, capacity, dHeadPadded].
     /// </param>
     /// <param name="values">Holds the values, likewise.</param>
-    /// <param name="start">Where they begin in both.</param>
+    /// <param name="start">Where the first key seen of head 0 begins in both.</param>
     /// <param name="capacity">The number of positions held for each head.</param>
     /// <param name="visible">The number of keys seen; at least 1.</param>
     public AttentionRow(NativeBuffer keys, NativeBuffer values, long start, int capacity, int visible)
@@ -33,11 +33,11 @@ internal readonly unsafe struct AttentionRow
 /// <summary>
 /// Attention of query rows over cached keys and values:
 /// <code>
-/// s_j = (q · k_j)·scale,  p = softmax(s),  z = Σ_j p_j v_j,  j ascending from +0
+/// s_j = (q · k_j)·scale,  capped: s_j ← cap·tanh(s_j / cap),  p = softmax(s),  z = Σ_j p_j v_j,  j ascending from +0
 /// q [rows, heads, dHeadPadded], z [rows, heads·dHead]; head h reads key-value head h / (heads / kvHeads)
 /// </code>
-/// Dot products and the softmax sum use 16 lanes by absolute index and the fixed tree; keys are never split over
-/// threads. Padding of a head to a multiple of 16 is +0 in q and k. Items: heads, so
+/// Dot products and the softmax sum use 16 lanes and the fixed tree; the lanes of the sum count from the first key seen,
+/// which depends on the query's position and the window alone; keys are never split over threads. Padding of a head to a multiple of 16 is +0 in q and k. Items: heads, so
 /// that one head's keys stay in one core's cache and each head has its own scratch.
 /// </summary>
 internal unsafe struct AttentionKernel : IKernel
@@ -53,6 +53,7 @@ internal unsafe struct AttentionKernel : IKernel
     private readonly int _dHead;
     private readonly int _dHeadPadded;
     private readonly float _scale;
+    private readonly float _softCap;
 
     private AttentionKernel(
         AttentionRow* rows,
@@ -64,7 +65,8 @@ internal unsafe struct AttentionKernel : IKernel
         int heads,
         int kvHeads,
         int dHead,
-        float scale)
+        float scale,
+        float softCap)
     {
         _rows = rows;
         _rowCount = rowCount;
@@ -77,6 +79,7 @@ internal unsafe struct AttentionKernel : IKernel
         _dHead = dHead;
         _dHeadPadded = Padded(dHead);
         _scale = scale;
+        _softCap = softCap;
     }
 
     /// <summary>A head's length in q and in the cache: rounded up to whole lanes.</summary>
@@ -87,7 +90,9 @@ internal unsafe struct AttentionKernel : IKernel
     /// </summary>
     public static int ScratchLength(int heads, int visible) => heads * Padded(visible);
 
-    /// <summary>Runs the rows. The caches that they point into must stay alive.</summary>
+    /// <summary>
+    /// Runs the rows; a <paramref name="softCap"/> of 0 is none. The caches that they point into must stay alive.
+    /// </summary>
     public static void Run(
         WorkerPool pool,
         ReadOnlySpan<AttentionRow> rows,
@@ -97,7 +102,8 @@ internal unsafe struct AttentionKernel : IKernel
         int heads,
         int kvHeads,
         int dHead,
-        float scale)
+        float scale,
+        float softCap = 0f)
     {
         long keys = 0;
         int maxVisible = 0;
@@ -115,7 +121,7 @@ internal unsafe struct AttentionKernel : IKernel
             fixed (float* pq = q, pz = z, ps = scratch)
             {
                 var kernel = new AttentionKernel(
-                    pr, rows.Length, pq, pz, ps, Padded(maxVisible), heads, kvHeads, dHead, scale);
+                    pr, rows.Length, pq, pz, ps, Padded(maxVisible), heads, kvHeads, dHead, scale, softCap);
                 pool.Run(ref kernel, heads, 2 * keys * heads * dHead);
             }
         }
@@ -142,6 +148,11 @@ internal unsafe struct AttentionKernel : IKernel
         long first = (long)(head / _headsPerKeyValue) * row->Capacity * _dHeadPadded;
         float* q = _q + ((((long)rowIndex * _heads) + head) * _dHeadPadded);
         Scores<T>(q, row->Keys + first, scores, visible);
+        if (_softCap > 0f)
+        {
+            SoftCapKernel.Cap<T>(scores, visible, _softCap);
+        }
+
         Softmax<T>(scores, visible);
 
         float* z = _z + ((((long)rowIndex * _heads) + head) * _dHead);

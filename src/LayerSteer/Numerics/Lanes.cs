@@ -153,4 +153,27 @@ internal static unsafe class Lanes
         p = T.Fma(p, r, T.Broadcast(1f));
         return T.AddExponent(p, shifted);
     }
+
+    /// <summary>
+    /// The hyperbolic tangent within 3 ulp: near 0 an odd polynomial, our fit of degree 13 with a relative error of 1e-9
+    /// before rounding; beyond, by the exponential, which would cancel near 0.
+    /// <code>tanh x = x + x³·P(x²), |x| &lt; 0.65;  otherwise ±(1 − 2 / (e^(2|x|) + 1))</code>
+    /// </summary>
+    [MethodImpl(MethodImplOptions.AggressiveInlining)]
+    public static T Tanh<T>(T x) where T : struct, ILanes<T>
+    {
+        T zero = T.Broadcast(0f);
+        T one = T.Broadcast(1f);
+        T square = x * x;
+        T p = T.Broadcast(0.002214902750845937f);
+        p = T.Fma(p, square, T.Broadcast(-0.00827245674133873f));
+        p = T.Fma(p, square, T.Broadcast(0.021746187092122237f));
+        p = T.Fma(p, square, T.Broadcast(-0.053956349397120074f));
+        p = T.Fma(p, square, T.Broadcast(0.13333290745795787f));
+        p = T.Fma(p, square, T.Broadcast(-0.3333333308402003f));
+        T near = T.Fma(x * square, p, x);
+        T magnitude = T.Max(x, zero - x);
+        T far = one - (T.Broadcast(2f) / (Exp(magnitude + magnitude) + one));
+        return T.Where(magnitude - T.Broadcast(0.65f), T.Where(x, far, zero - far), near);
+    }
 }

@@ -13,18 +13,20 @@ internal sealed unsafe class NativeBuffer : SafeHandle
     public const int Alignment = 64;
 
     private readonly SafeBuffer? _mapping;
+    private readonly void* _memory;
 
-    /// <summary>Allocates <paramref name="length"/> floats, all +0.</summary>
+    /// <summary>
+    /// Allocates <paramref name="length"/> floats, all +0. Large memory is the operating system's zero pages until it is
+    /// written, so that the cache of a long context takes what its tokens take.
+    /// </summary>
     /// <exception cref="OutOfMemoryException">The memory is not to be had.</exception>
     public NativeBuffer(long length)
         : base(0, ownsHandle: true)
     {
         ArgumentOutOfRangeException.ThrowIfNegative(length);
         Length = length;
-        nuint bytes = checked((nuint)(Math.Max(length, 1) * sizeof(float)));
-        void* memory = NativeMemory.AlignedAlloc(bytes, Alignment);
-        NativeMemory.Clear(memory, bytes);
-        SetHandle((nint)memory);
+        _memory = NativeMemory.AllocZeroed(checked((nuint)(Math.Max(length, 1) * sizeof(float)) + Alignment));
+        SetHandle(((nint)_memory + Alignment - 1) / Alignment * Alignment);
     }
 
     /// <summary>Floats of a mapping, which stays mapped until this buffer is disposed too.</summary>
@@ -70,7 +72,7 @@ internal sealed unsafe class NativeBuffer : SafeHandle
     {
         if (_mapping is null)
         {
-            NativeMemory.AlignedFree((void*)handle);
+            NativeMemory.Free(_memory);
         }
         else
         {

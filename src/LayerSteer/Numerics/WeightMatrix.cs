@@ -27,43 +27,29 @@ internal sealed unsafe class WeightMatrix
     private readonly NativeBuffer? _scales;
 
     private WeightMatrix(
-        WeightStore store, string name, WeightType type, int outputs, int inputs, Action<NativeBuffer> pack)
+        WeightStore store, string name, WeightType type, int outputs, int inputs, Action<PanelWriter> pack)
     {
         ArgumentOutOfRangeException.ThrowIfLessThan(outputs, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(inputs, 1);
         Type = type;
         Outputs = outputs;
         Inputs = inputs;
-        long length = PanelCount * PanelBytes / sizeof(float);
-        if (type == WeightType.F32)
+        NativeBuffer? scales = null;
+        bool isPacked = false;
+        if (type == WeightType.I8)
         {
-            _panels = store.Take(name, length, pack);
-            return;
+            _scales = store.Take(name + ".scales", PanelCount * Lanes.Count, made => scales = made);
         }
 
-        // Not before it is known that the store lacks the matrix.
-        var wide = new Lazy<NativeBuffer>(() =>
+        // The scales are made with the panels, from one reading; alone only where a store has kept but the panels.
+        _panels = store.Take(name, PanelCount * PanelBytes / sizeof(float), panels =>
         {
-            var panels = new NativeBuffer((long)PanelCount * Lanes.Count * Even(inputs));
-            pack(panels);
-            return panels;
+            pack(new PanelWriter(this, panels, scales));
+            isPacked = true;
         });
-        try
+        if (scales is not null && !isPacked)
         {
-            if (type == WeightType.I8)
-            {
-                _scales = store.Take(
-                    name + ".scales", PanelCount * Lanes.Count, scales => WriteScales(wide.Value, scales));
-            }
-
-            _panels = store.Take(name, length, panels => Narrow(wide.Value, panels));
-        }
-        finally
-        {
-            if (wide.IsValueCreated)
-            {
-                wide.Value.Dispose();
-            }
+            pack(new PanelWriter(this, null, scales));
         }
     }
 
@@ -92,20 +78,25 @@ internal sealed unsafe class WeightMatrix
     /// </summary>
     public static WeightMatrix FromRows(
         WeightStore store, string name, WeightType type, int outputs, int inputs, ElementReader read) =>
-        new(store, name, type, outputs, inputs, panels => Each(
-            Lanes.Groups(outputs), checked(Lanes.Count * inputs), (panel, rows) =>
+        new(store, name, type, outputs, inputs, writer => Each(
+            Lanes.Groups(outputs), checked(2 * Lanes.Count * Even(inputs)), (panel, scratch) =>
             {
                 int first = panel * Lanes.Count;
                 int count = Math.Min(Lanes.Count, outputs - first);
-                read((long)first * inputs, rows.AsSpan(0, count * inputs));
-                float* target = panels.Pointer + ((long)first * Even(inputs));
-                for (int k = 0; k < inputs; k++)
+                Span<float> rows = scratch.AsSpan(0, count * inputs);
+                Span<float> wide = scratch.AsSpan(Lanes.Count * Even(inputs), Lanes.Count * Even(inputs));
+                read((long)first * inputs, rows);
+                wide.Clear();
+                for (int lane = 0; lane < count; lane++)
                 {
-                    for (int lane = 0; lane < count; lane++)
+                    ReadOnlySpan<float> row = rows.Slice(lane * inputs, inputs);
+                    for (int k = 0; k < row.Length; k++)
                     {
-                        target[((long)k * Lanes.Count) + lane] = rows[(lane * inputs) + k];
+                        wide[(k * Lanes.Count) + lane] = row[k];
                     }
                 }
+
+                writer.Write(panel, wide);
             }));
 
     /// <summary>
@@ -113,16 +104,29 @@ internal sealed unsafe class WeightMatrix
     /// </summary>
     public static WeightMatrix FromColumns(
         WeightStore store, string name, WeightType type, int outputs, int inputs, ElementReader read) =>
-        new(store, name, type, outputs, inputs, panels => Each(inputs, outputs, (k, row) =>
+        new(store, name, type, outputs, inputs, writer =>
         {
-            read((long)k * outputs, row);
-            for (int first = 0; first < outputs; first += Lanes.Count)
+            // A row crosses every panel, so here the matrix is whole in float32 before it is narrowed.
+            int panelFloats = checked(Lanes.Count * Even(inputs));
+            using NativeBuffer? own =
+                writer.IsDirect ? null : new NativeBuffer((long)Lanes.Groups(outputs) * panelFloats);
+            NativeBuffer wide = own ?? writer.Panels!;
+            Each(inputs, outputs, (k, row) =>
             {
-                int count = Math.Min(Lanes.Count, outputs - first);
-                float* target = panels.Pointer + ((long)first * Even(inputs)) + ((long)k * Lanes.Count);
-                row.AsSpan(first, count).CopyTo(new Span<float>(target, count));
+                read((long)k * outputs, row.AsSpan(0, outputs));
+                for (int first = 0; first < outputs; first += Lanes.Count)
+                {
+                    int count = Math.Min(Lanes.Count, outputs - first);
+                    float* target = wide.Pointer + ((long)first * Even(inputs)) + ((long)k * Lanes.Count);
+                    row.AsSpan(first, count).CopyTo(new Span<float>(target, count));
+                }
+            });
+            if (own is not null)
+            {
+                Each(Lanes.Groups(outputs), 0, (panel, _) =>
+                    writer.Write(panel, wide.Span((long)panel * panelFloats, panelFloats)));
             }
-        }));
+        });
 
     /// <summary>Copies the weights of one output as float32, [inputs].</summary>
     public void CopyRow(int output, Span<float> destination)
@@ -162,47 +166,6 @@ internal sealed unsafe class WeightMatrix
         return (((step * Lanes.Count) + lane) * 2) + (k / Lanes.Count % 2);
     }
 
-    /// <summary>s = max|w| / 127 of each output.</summary>
-    private void WriteScales(NativeBuffer wide, NativeBuffer scales) => Each(PanelCount, 0, (panel, _) =>
-    {
-        float* source = wide.Pointer + ((long)panel * Lanes.Count * Even(Inputs));
-        float* largest = scales.Pointer + (panel * Lanes.Count);
-        for (long i = 0; i < (long)Inputs * Lanes.Count; i++)
-        {
-            largest[i % Lanes.Count] = Math.Max(largest[i % Lanes.Count], Math.Abs(source[i]));
-        }
-
-        for (int lane = 0; lane < Lanes.Count; lane++)
-        {
-            largest[lane] /= QuantiseKernel.LargestWeight;
-        }
-    });
-
-    /// <summary>From float32 panels to those of this type.</summary>
-    private void Narrow(NativeBuffer wide, NativeBuffer panels) => Each(PanelCount, 0, (panel, _) =>
-    {
-        float* source = wide.Pointer + ((long)panel * Lanes.Count * Even(Inputs));
-        byte* target = (byte*)panels.Pointer + (panel * PanelBytes);
-        for (int k = 0; k < Inputs; k++)
-        {
-            for (int lane = 0; lane < Lanes.Count; lane++)
-            {
-                float value = *source++;
-                if (Type == WeightType.BF16)
-                {
-                    ((ushort*)target)[((long)k * Lanes.Count) + lane] = BFloat16.Nearest(value);
-                }
-                else
-                {
-                    float scale = Scales[(panel * Lanes.Count) + lane];
-                    double steps = scale > 0f ? Math.Round((double)value / scale) : 0;
-                    ((sbyte*)target)[Int8Index(k, lane)] = (sbyte)Math.Clamp(
-                        steps, -QuantiseKernel.LargestWeight, QuantiseKernel.LargestWeight);
-                }
-            }
-        }
-    });
-
     private static void Each(int count, int scratch, Action<int, float[]> part)
     {
         try
@@ -221,6 +184,71 @@ internal sealed unsafe class WeightMatrix
         catch (AggregateException e)
         {
             ExceptionDispatchInfo.Throw(e.InnerExceptions[0]);
+        }
+    }
+
+    /// <summary>
+    /// From float32 panels to those of a type, one panel at a time, so that a matrix that is read panel by panel is never
+    /// whole in float32.
+    /// </summary>
+    private sealed class PanelWriter(WeightMatrix matrix, NativeBuffer? panels, NativeBuffer? scales)
+    {
+        /// <summary>Where the panels go; null if only scales are made.</summary>
+        public NativeBuffer? Panels => panels;
+
+        /// <summary>Whether they go there as they are.</summary>
+        public bool IsDirect => matrix.Type == WeightType.F32;
+
+        /// <summary>Writes one panel, [inputs rounded up to even][16]. Thread-safe for different panels.</summary>
+        public void Write(int panel, ReadOnlySpan<float> wide)
+        {
+            byte* target = panels is null ? null : (byte*)panels.Pointer + (panel * matrix.PanelBytes);
+            switch (matrix.Type)
+            {
+                case WeightType.F32:
+                    wide.CopyTo(new Span<float>(target, wide.Length));
+                    break;
+                case WeightType.BF16:
+                    var narrow = new Span<ushort>(target, wide.Length);
+                    for (int i = 0; i < narrow.Length; i++)
+                    {
+                        narrow[i] = BFloat16.Nearest(wide[i]);
+                    }
+
+                    break;
+                default:
+                    WriteInt8(panel, wide, (sbyte*)target);
+                    break;
+            }
+        }
+
+        /// <summary>s = max|w| / 127 of each output; q = w / s to the nearest.</summary>
+        private void WriteInt8(int panel, ReadOnlySpan<float> wide, sbyte* target)
+        {
+            Span<float> own = stackalloc float[Lanes.Count];
+            own.Clear();
+            for (int i = 0; i < wide.Length; i++)
+            {
+                own[i % Lanes.Count] = Math.Max(own[i % Lanes.Count], Math.Abs(wide[i]));
+            }
+
+            for (int lane = 0; lane < Lanes.Count; lane++)
+            {
+                own[lane] /= QuantiseKernel.LargestWeight;
+            }
+
+            if (scales is not null)
+            {
+                own.CopyTo(scales.Span((long)panel * Lanes.Count, Lanes.Count));
+            }
+
+            for (int i = 0; target is not null && i < matrix.Inputs * Lanes.Count; i++)
+            {
+                float scale = own[i % Lanes.Count];
+                double steps = scale > 0f ? Math.Round((double)wide[i] / scale) : 0;
+                target[Int8Index(i / Lanes.Count, i % Lanes.Count)] = (sbyte)Math.Clamp(
+                    steps, -QuantiseKernel.LargestWeight, QuantiseKernel.LargestWeight);
+            }
         }
     }
 }

@@ -9,6 +9,8 @@ namespace LayerSteer.Tests.Models;
 
 public sealed class CheckpointTests : IDisposable
 {
+    private const string Families = "gpt2, gpt_neox, llama, mistral, qwen2, qwen3, gemma2, gemma3_text, gemma3";
+
     private static readonly int[] Ids = TinyModel.Ids(1, 9);
 
     private readonly TinyModel _tiny = new();
@@ -71,8 +73,11 @@ public sealed class CheckpointTests : IDisposable
     }
 
     [Theory]
-    [InlineData("model_type", "\"llama\"", "'DIR/config.json': model_type is 'llama'; supported: gpt2")]
-    [InlineData("model_type", "\"a\\nb\"", "'DIR/config.json': model_type is 'a?b'; supported: gpt2")]
+    [InlineData("model_type", "\"mixtral\"", "'DIR/config.json': model_type is 'mixtral'; supported: " + Families)]
+    [InlineData("model_type", "\"a\\nb\"", "'DIR/config.json': model_type is 'a?b'; supported: " + Families)]
+    [InlineData(
+        "quantization_config", "{\"quant_method\": \"gptq\"}",
+        "'DIR/config.json': quantization_config is {\"quant_method\": \"gptq\"}; supported: null")]
     [InlineData(
         "activation_function", "\"gelu_fast\"",
         "'DIR/config.json': activation_function is 'gelu_fast'; supported: gelu_new, "

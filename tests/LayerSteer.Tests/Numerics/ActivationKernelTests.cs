@@ -73,6 +73,26 @@ public unsafe class ActivationKernelTests
         }
     }
 
+    [Theory]
+    [InlineData(Activation.GeluTanh)]
+    [InlineData(Activation.GeluErf)]
+    [InlineData(Activation.Silu)]
+    public void A_gate_is_the_activation_times_what_it_lets_through(Activation activation)
+    {
+        float[] x = RandomFloats.Of(1, 20_003, 6f);
+        float[] up = RandomFloats.Of(2, x.Length, 3f);
+        float[] expected = [.. Run(WorkerPool.Shared, activation, x).Zip(up, (y, u) => y * u)];
+        float[] gated = Bits.AtEveryWidth("gate", pool =>
+        {
+            float[] y = [.. x];
+            ActivationKernel.RunGated(pool, activation, y, up);
+            return y;
+        });
+        Bits.Same(expected, gated, "gate");
+        Assert.Throws<ArgumentException>(
+            () => ActivationKernel.RunGated(WorkerPool.Shared, activation, gated, up.AsSpan(1)));
+    }
+
     /// <summary>Every width gives the same bits, near the formula in double. Relative tolerance.</summary>
     private static void Check(Activation activation, Func<double, double> formula, double tolerance)
     {

@@ -69,6 +69,34 @@ public class AttentionKernelTests
         }
     }
 
+    [Theory]
+    [InlineData(8, 2, 1)]
+    [InlineData(20, 4, 2)]
+    [InlineData(256, 2, 1)]
+    public void Scores_are_capped_and_keys_before_the_first_are_not_seen(int dHead, int heads, int kvHeads)
+    {
+        const float Cap = 1.5f;
+        using var sequence = new Sequence(dHead, kvHeads, 50);
+        int[] ends = [1, 7, 23, 40, 50];
+        int[] firsts = [0, 3, 0, 39, 17];
+        float[] q = RandomFloats.Of(5, ends.Length * heads * dHead, 2f);
+        float[] z = Bits.AtEveryWidth(
+            "capped attention", pool => sequence.Attend(pool, q, heads, ends, firsts, Cap));
+        for (int row = 0; row < ends.Length; row++)
+        {
+            for (int head = 0; head < heads; head++)
+            {
+                int queryHead = (row * heads) + head;
+                double[] expected =
+                    sequence.Reference(q, queryHead, head / (heads / kvHeads), ends[row], firsts[row], Cap);
+                for (int i = 0; i < dHead; i++)
+                {
+                    Assert.Equal(expected[i], z[(queryHead * dHead) + i], 5e-6);
+                }
+            }
+        }
+    }
+
     [Fact]
     public void Large_scores_do_not_overflow()
     {
@@ -118,7 +146,8 @@ public class AttentionKernelTests
             }
         }
 
-        public float[] Attend(WorkerPool pool, float[] q, int heads, int[] visible)
+        public float[] Attend(
+            WorkerPool pool, float[] q, int heads, int[] visible, int[]? firsts = null, float cap = 0f)
         {
             int padded = AttentionKernel.Padded(_dHead);
             float[] paddedQ = new float[visible.Length * heads * padded];
@@ -127,25 +156,29 @@ public class AttentionKernelTests
                 q.AsSpan(i * _dHead, _dHead).CopyTo(paddedQ.AsSpan(i * padded));
             }
 
-            AttentionRow[] rows = [.. visible.Select(v => new AttentionRow(_keys, _values, Start, _capacity, v))];
+            AttentionRow[] rows = [.. visible.Select((end, i) => new AttentionRow(
+                _keys, _values, Start + ((firsts?[i] ?? 0) * padded), _capacity, end - (firsts?[i] ?? 0)))];
             float[] z = new float[q.Length];
             Array.Fill(z, float.NaN);
             float[] scratch = new float[AttentionKernel.ScratchLength(heads, visible.Max())];
-            AttentionKernel.Run(pool, rows, paddedQ, z, scratch, heads, _kvHeads, _dHead, Scale);
+            AttentionKernel.Run(pool, rows, paddedQ, z, scratch, heads, _kvHeads, _dHead, Scale, cap);
             return z;
         }
 
-        public double[] Reference(float[] q, int queryHead, int kvHead, int visible)
+        public double[] Reference(float[] q, int queryHead, int kvHead, int visible, int first = 0, double cap = 0)
         {
             int padded = AttentionKernel.Padded(_dHead);
             double[] scores = new double[visible];
-            for (int j = 0; j < visible; j++)
+            Array.Fill(scores, double.NegativeInfinity, 0, first);
+            for (int j = first; j < visible; j++)
             {
                 ReadOnlySpan<float> key = _keys.Span(Start + (((kvHead * _capacity) + j) * padded), _dHead);
                 for (int i = 0; i < _dHead; i++)
                 {
                     scores[j] += (double)q[(queryHead * _dHead) + i] * key[i] * Scale;
                 }
+
+                scores[j] = cap > 0 ? cap * Math.Tanh(scores[j] / cap) : scores[j];
             }
 
             double largest = scores.Max();
