@@ -1,5 +1,6 @@
 using System.CommandLine;
 using System.Diagnostics;
+using System.Globalization;
 using LayerSteer.Models;
 using LayerSteer.Numerics;
 
@@ -55,9 +56,10 @@ internal static class CheckpointBenchmark
         }
 
         Console.WriteLine(Measured.Machine);
-        Console.WriteLine(FormattableString.Invariant(
-            $"{WeightTypes.NameOf(decoder.Type)}: loaded in {seconds:F1} s; weights {weights / 1e6:F0} MB; peak {peak / 1e6:F0} MB"
-            + $" ({before / 1e6:F0} MB before), {100.0 * peak / weights - 100:F1} % above the weights"));
+        Console.WriteLine(string.Create(
+            CultureInfo.InvariantCulture,
+            $"{WeightTypes.NameOf(decoder.Type)}: loaded in {seconds:F1} s; weights {weights / 1e6:F0} MB; "
+            + $"peak {peak / 1e6:F0} MB ({before / 1e6:F0} MB before), {(100.0 * peak / weights) - 100:F1} % above the weights"));
         using var machine = new MachineSpeed();
         foreach (int context in contexts)
         {

@@ -35,6 +35,7 @@ internal static class ConfigLimits
         ("attention_multiplier", []),
         ("logits_scaling", ["1", "1.0"]),
         ("logit_scale", ["1", "1.0"]),
+        ("rope_interleaved", ["false"]),
         ("no_rope_layers", []),
         ("no_rope_layer_interval", []),
     ];

@@ -1,5 +1,3 @@
-using LayerSteer.Formats;
-
 namespace LayerSteer.Models;
 
 /// <summary>The <c>config.json</c> of GPT-2 as an <see cref="ArchitectureSpec"/>.</summary>

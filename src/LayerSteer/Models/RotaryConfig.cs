@@ -1,5 +1,3 @@
-using LayerSteer.Formats;
-
 namespace LayerSteer.Models;
 
 /// <summary>
