@@ -14,10 +14,10 @@ namespace LayerSteer.Text;
 /// <param name="SpaceCjk">Put spaces around CJK ideographs.</param>
 /// <param name="StripAccents">Decompose and drop category Mn.</param>
 /// <param name="Lowercase">Lower case.</param>
-internal sealed record BertNormalizer(bool CleanText, bool SpaceCjk, bool StripAccents, bool Lowercase)
+internal sealed record BertNormalizer(bool CleanText, bool SpaceCjk, bool StripAccents, bool Lowercase) : Normalizer
 {
     /// <summary>The normalised text; a lone surrogate counts as U+FFFD.</summary>
-    public ReadOnlySpan<char> Normalize(ReadOnlySpan<char> text)
+    public override ReadOnlySpan<char> Normalize(ReadOnlySpan<char> text)
     {
         var output = new ArrayBufferWriter<char>(text.Length + 16);
         var marks = new List<int>();
@@ -114,9 +114,6 @@ internal sealed record BertNormalizer(bool CleanText, bool SpaceCjk, bool StripA
             Append(part, output);
         }
     }
-
-    private static void Append(int codePoint, ArrayBufferWriter<char> output) =>
-        output.Advance(new Rune(codePoint).EncodeToUtf16(output.GetSpan(2)));
 
     private static bool IsDropped(Rune rune)
     {

@@ -22,6 +22,14 @@ internal static class ByteLevelAlphabet
     /// <summary>[256]: the characters in the order of GPT-2's ids.</summary>
     public static IEnumerable<string> ById() => CharOfByte.Order().Select(c => c.ToString());
 
+    /// <summary>A text's UTF-8 bytes in the alphabet.</summary>
+    public static char[] Spelled(ReadOnlySpan<char> text)
+    {
+        byte[] bytes = new byte[Encoding.UTF8.GetByteCount(text)];
+        Encoding.UTF8.GetBytes(text, bytes);
+        return Array.ConvertAll(bytes, ToChar);
+    }
+
     /// <summary>
     /// The bytes that a piece stands for; a piece with a character outside the alphabet stands for its own text.
     /// </summary>

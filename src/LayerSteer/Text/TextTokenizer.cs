@@ -6,15 +6,16 @@ using System.Text;
 namespace LayerSteer.Text;
 
 /// <summary>
-/// Text to token ids and back, with the ids that the Hugging Face fast tokenizer gives for the same files: GPT-2's
-/// byte-level BPE and BERT's WordPiece. Unicode categories are those of this .NET version, so ids can differ only on
+/// Text to token ids and back, with the ids that the Hugging Face fast tokenizer gives for the same files: byte-level
+/// BPE (GPT-2, Llama 3, Qwen), BPE of characters with bytes for the rest (Llama 2, Gemma), Unigram from SentencePiece
+/// models, BERT's WordPiece. Unicode categories are those of this .NET version, so ids can differ only on
 /// characters whose category another tokenizer's Unicode version does not know. Safe to share between threads.
 /// </summary>
 /// <remarks>
 /// Decode whole sequences, not id by id: one id can be part of a character. <c>Encode(Decode(ids))</c> need not be
 /// <c>ids</c>, so generation carries ids. A lone surrogate in a text counts as U+FFFD. A tokenizer.json comes before
-/// vocab.json with merges.txt, and those before vocab.txt; do_lower_case, strip_accents, tokenize_chinese_chars and
-/// add_prefix_space in tokenizer_config.json come before what tokenizer.json says.
+/// vocab.json with merges.txt, those before vocab.txt, and that before tokenizer.model; do_lower_case, strip_accents, tokenize_chinese_chars and
+/// add_prefix_space, add_bos_token and add_eos_token in tokenizer_config.json come before what tokenizer.json says.
 /// </remarks>
 public sealed class TextTokenizer
 {
@@ -31,15 +32,13 @@ public sealed class TextTokenizer
         _vocabulary = parts.Vocabulary;
         _rawMatcher = new AddedTokenMatcher(
             parts.AddedTokens.Where(t => !t.Normalized).Select(t => (t.Content, t)));
-        _normalizedMatcher = new AddedTokenMatcher(
-            parts.AddedTokens.Where(t => t.Normalized).Select(t => (NormalizeOrKeep(t.Content).ToString(), t)));
+        _normalizedMatcher = new AddedTokenMatcher(parts.AddedTokens.Where(t => t.Normalized).Select(
+            t => (parts.VerbatimAddedTokens ? t.Content : NormalizeOrKeep(t.Content).ToString(), t)));
         _bytes = new byte[_vocabulary.Size][];
-        bool isBpe = parts.Model is ByteLevelBpe;
-        string? ends = isBpe ? VocabularyFiles.EndOfText : null;
-        BosId = Find("bos_token", ends);
-        EosId = Find("eos_token", ends);
-        UnknownId = Find("unk_token", parts.UnknownToken);
-        PadId = Find("pad_token", isBpe ? null : "[PAD]");
+        BosId = Find("bos_token", parts.Usual.Bos);
+        EosId = Find("eos_token", parts.Usual.Eos);
+        UnknownId = Find("unk_token", parts.Usual.Unknown);
+        PadId = Find("pad_token", parts.Usual.Pad);
         ModelMaxLength = config.ModelMaxLength;
         _digest = new Lazy<string>(ComputeDigest);
 
@@ -48,8 +47,8 @@ public sealed class TextTokenizer
     }
 
     /// <summary>
-    /// Reads a tokenizer from a model's folder: tokenizer.json, else vocab.json with merges.txt, else vocab.txt; and
-    /// tokenizer_config.json and special_tokens_map.json where they are.
+    /// Reads a tokenizer from a model's folder: tokenizer.json, else vocab.json with merges.txt, else vocab.txt,
+    /// else tokenizer.model; and tokenizer_config.json and special_tokens_map.json where they are.
     /// </summary>
     /// <param name="directory">The folder.</param>
     /// <exception cref="InvalidDataException">No tokenizer is there, or a file is damaged; says which and what was
@@ -73,12 +72,16 @@ public sealed class TextTokenizer
         {
             return new TextTokenizer(VocabularyFiles.ReadBert(directory, config), config);
         }
+        if (Has("tokenizer.model"))
+        {
+            return new TextTokenizer(SentencePieceFile.Read(directory, config), config);
+        }
         string half = Has("vocab.json") ? "; vocab.json is there, but merges.txt is not"
             : Has("merges.txt") ? "; merges.txt is there, but vocab.json is not"
             : Directory.Exists(directory) ? "" : "; there is no such folder";
         throw new InvalidDataException(
-            $"'{directory}': no tokenizer found; looked for tokenizer.json, vocab.json with merges.txt, vocab.txt"
-            + half);
+            $"'{directory}': no tokenizer found; looked for tokenizer.json, vocab.json with merges.txt, vocab.txt, "
+            + "tokenizer.model" + half);
     }
 
     /// <summary>Largest id + 1; ids below may have holes.</summary>
@@ -121,17 +124,18 @@ public sealed class TextTokenizer
         int at = 0;
         while (_rawMatcher.TryFind(span, at, out int start, out int end, out int id))
         {
-            EncodeRaw(span[at..start], ids);
+            EncodeRaw(span[at..start], at == 0, ids);
             ids.Add(id);
             at = end;
         }
-        EncodeRaw(span[at..], ids);
+        EncodeRaw(span[at..], at == 0, ids);
         return [.. ids];
     }
 
     /// <summary>
     /// The ids of a text with the special tokens that the model was trained with around them, cut to a length: for
-    /// BERT [CLS], pieces, [SEP]; for GPT-2 the pieces alone.
+    /// BERT [CLS], pieces, [SEP]; for Llama and Gemma BOS and pieces; for GPT-2 the pieces alone. A text that begins with
+    /// BOS itself gets no second one.
     /// </summary>
     /// <param name="text">Any text.</param>
     /// <param name="maxLength">Most ids, special ones included, of which the text's first are kept; null cuts
@@ -147,24 +151,31 @@ public sealed class TextTokenizer
                 nameof(maxLength), maxLength, $"The special tokens alone are {specials} ids.");
         }
         ReadOnlySpan<int> ids = Encode(text);
+        if (BosId is { } bos && _parts.Prefix is [.., int last] && last == bos && ids is [int first, ..] && first == bos)
+        {
+            ids = ids[1..];
+        }
         int kept = Math.Min(ids.Length, (maxLength ?? int.MaxValue) - specials);
         return [.. _parts.Prefix, .. ids[..kept], .. _parts.Suffix];
     }
 
     /// <summary>
-    /// The text of a whole sequence, special tokens included. Bytes that are not valid UTF-8 become U+FFFD, one for
-    /// each longest stretch that begins a character (as Python's <c>errors='replace'</c>); an id that no token has is
-    /// empty.
+    /// The text of a whole sequence, special tokens included. Bytes that are not valid UTF-8 become U+FFFD: in byte-level
+    /// vocabularies one for each longest stretch that begins a character (as Python's <c>errors='replace'</c>), where
+    /// single bytes have tokens such as <c>&lt;0x0A&gt;</c> one for each of a run of such tokens. An id that no token has
+    /// is empty.
     /// </summary>
     /// <param name="ids">[n], each in 0..VocabularySize-1.</param>
     /// <exception cref="ArgumentOutOfRangeException">An id is out of range.</exception>
     public string Decode(ReadOnlySpan<int> ids)
     {
         var bytes = new ArrayBufferWriter<byte>(ids.Length * 4 + 1);
-        for (int i = 0; i < ids.Length; i++)
+        var spelling = new SpelledSequence(this, continues: false);
+        foreach (int id in ids)
         {
-            bytes.Write(Bytes(ids[i], first: i == 0));
+            spelling.Append(id, bytes);
         }
+        spelling.Flush(bytes);
         return Encoding.UTF8.GetString(bytes.WrittenSpan);
     }
 
@@ -185,6 +196,16 @@ public sealed class TextTokenizer
         return _vocabulary.Piece(id) ?? "";
     }
 
+    /// <summary>How tokens are spelled.</summary>
+    internal TokenSpelling Spelling => _parts.Spelling;
+
+    /// <summary>The byte that an id stands for, where runs of bytes are decoded together; null for other tokens.</summary>
+    internal byte? ByteOf(int id)
+    {
+        CheckId(id);
+        return _vocabulary.Piece(id) is { } piece ? Spelling.ByteOf(piece) : null;
+    }
+
     /// <summary>
     /// The bytes that an id adds to decoded text; <paramref name="first"/>: nothing was decoded before it.
     /// </summary>
@@ -193,11 +214,11 @@ public sealed class TextTokenizer
         CheckId(id);
         if (first && _vocabulary.Piece(id) is { } piece)
         {
-            return _parts.Model.Spell(piece, first: true);
+            return Spelling.Spell(piece, first: true);
         }
 
         // Spelled when first asked for; two threads that do so at once spell alike.
-        return _bytes[id] ??= _vocabulary.Piece(id) is { } other ? _parts.Model.Spell(other, first: false) : [];
+        return _bytes[id] ??= _vocabulary.Piece(id) is { } other ? Spelling.Spell(other, first: false) : [];
     }
 
     private void CheckId(int id)
@@ -209,24 +230,24 @@ public sealed class TextTokenizer
         }
     }
 
-    private void EncodeRaw(ReadOnlySpan<char> raw, List<int> ids)
+    private void EncodeRaw(ReadOnlySpan<char> raw, bool atStart, List<int> ids)
     {
         ReadOnlySpan<char> text = NormalizeOrKeep(raw);
         int at = 0;
         while (_normalizedMatcher.TryFind(text, at, out int start, out int end, out int id))
         {
-            EncodePlain(text[at..start], ids);
+            EncodePlain(text[at..start], atStart && at == 0, ids);
             ids.Add(id);
             at = end;
         }
-        EncodePlain(text[at..], ids);
+        EncodePlain(text[at..], atStart && at == 0, ids);
     }
 
-    private void EncodePlain(ReadOnlySpan<char> text, List<int> ids)
+    private void EncodePlain(ReadOnlySpan<char> text, bool atStart, List<int> ids)
     {
         if (!text.IsEmpty)
         {
-            _parts.Model.Encode(text, ids);
+            _parts.Model.Encode(text, atStart, ids);
         }
     }
 

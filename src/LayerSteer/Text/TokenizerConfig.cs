@@ -24,6 +24,7 @@ internal sealed record TokenizerConfig
     public bool? TokenizeChineseChars { get; private set; }
     public bool? AddPrefixSpace { get; private set; }
     public bool? AddBosToken { get; private set; }
+    public bool? AddEosToken { get; private set; }
 
     /// <summary>Tokens beside the vocabulary (added_tokens_decoder), in the file's order.</summary>
     public List<AddedToken> AddedTokens { get; } = [];
@@ -37,6 +38,31 @@ internal sealed record TokenizerConfig
     /// </summary>
     public string? Special(string field, string? otherwise) =>
         _special.TryGetValue(field, out string? token) ? token : otherwise;
+
+    /// <summary>
+    /// What stands around a sequence, as add_bos_token and add_eos_token change it: where they say nothing it stays, true
+    /// puts the token there once, false takes it away.
+    /// </summary>
+    public (int[] Prefix, int[] Suffix) Around(
+        int[] prefix, int[] suffix, Vocabulary vocabulary, SpecialTokens usual, string vocabularyPath)
+    {
+        int? bos = Wanted(AddBosToken, "bos_token", usual.Bos);
+        int? eos = Wanted(AddEosToken, "eos_token", usual.Eos);
+        int[] before = AddBosToken is null || bos is null || prefix is not [int head, ..] || head != bos ? prefix : prefix[1..];
+        int[] after = AddEosToken is null || eos is null || suffix is not [.., int tail] || tail != eos ? suffix : suffix[..^1];
+        return (AddBosToken == true ? [bos!.Value, .. before] : before, AddEosToken == true ? [.. after, eos!.Value] : after);
+
+        int? Wanted(bool? wanted, string field, string? otherwise)
+        {
+            string? token = Special(field, otherwise);
+            int? id = token is null ? null : vocabulary.FindAny(token);
+            return id is not null || wanted != true
+                ? id
+                : throw new InvalidDataException(
+                    $"'{Path}': add_{field} is true, but {field} {TokenizerFile.Quote(token ?? "")} "
+                    + $"is not in '{vocabularyPath}'");
+        }
+    }
 
     public static TokenizerConfig Read(string directory)
     {
@@ -76,6 +102,7 @@ internal sealed record TokenizerConfig
         TokenizeChineseChars = TokenizerFile.OptionalBoolean(root, "tokenize_chinese_chars", Path);
         AddPrefixSpace = TokenizerFile.OptionalBoolean(root, "add_prefix_space", Path);
         AddBosToken = TokenizerFile.OptionalBoolean(root, "add_bos_token", Path);
+        AddEosToken = TokenizerFile.OptionalBoolean(root, "add_eos_token", Path);
         FillSpecial(root, Path);
         if (TokenizerFile.Optional(root, "added_tokens_decoder") is { } added)
         {

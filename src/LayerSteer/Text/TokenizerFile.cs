@@ -12,15 +12,21 @@ internal static class TokenizerFile
 
     private const int MaxQuoted = 60;
 
-    /// <summary>The UTF-8 bytes of a file, without a byte order mark.</summary>
-    public static ReadOnlyMemory<byte> Read(string path)
+    /// <summary>The bytes of a file that need not be text.</summary>
+    public static byte[] ReadBytes(string path)
     {
         long length = new FileInfo(path).Length;
         if (length > MaxBytes)
         {
             throw new InvalidDataException($"'{path}': {length} bytes, expected at most {MaxBytes}");
         }
-        ReadOnlyMemory<byte> bytes = File.ReadAllBytes(path);
+        return File.ReadAllBytes(path);
+    }
+
+    /// <summary>The UTF-8 bytes of a file, without a byte order mark.</summary>
+    public static ReadOnlyMemory<byte> Read(string path)
+    {
+        ReadOnlyMemory<byte> bytes = ReadBytes(path);
         if (!Utf8.IsValid(bytes.Span))
         {
             throw new InvalidDataException($"'{path}': not valid UTF-8");
@@ -87,14 +93,14 @@ internal static class TokenizerFile
     }
 
     /// <summary>A boolean; null where it is missing or null.</summary>
-    public static bool? OptionalBoolean(JsonElement parent, string name, string path) =>
+    public static bool? OptionalBoolean(JsonElement parent, string name, string path, string? field = null) =>
         Optional(parent, name) switch
         {
             null => null,
             { ValueKind: JsonValueKind.True } => true,
             { ValueKind: JsonValueKind.False } => false,
             { } other => throw new InvalidDataException(
-                $"'{path}': {name} is {Describe(other.ValueKind)}, expected true or false"),
+                $"'{path}': {field ?? name} is {Describe(other.ValueKind)}, expected true or false"),
         };
 
     /// <summary>A vocabulary object, piece to id.</summary>

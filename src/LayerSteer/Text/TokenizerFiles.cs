@@ -8,7 +8,7 @@ public static class TokenizerFiles
     private static readonly string[] Names =
         [
             "tokenizer.json", "tokenizer_config.json", "vocab.json", "merges.txt", "vocab.txt", "added_tokens.json",
-            "special_tokens_map.json",
+            "special_tokens_map.json", "tokenizer.model", "chat_template.jinja",
         ];
 
     /// <summary>Copies those that there are; ones of the same name are replaced.</summary>

@@ -17,71 +17,88 @@ internal static class TokenizerJson
         JsonElement model = TokenizerFile.RequireProperty(root, "model", JsonValueKind.Object, path);
         bool isBpe = ModelType(model, path) == "BPE";
         JsonElement vocab = TokenizerFile.RequireProperty(model, "vocab", JsonValueKind.Object, path, "model.vocab");
-        return isBpe ? ReadBpe(root, model, vocab) : ReadWordPiece(root, model, vocab);
+        return isBpe ? ReadBpe(root, model, vocab, path, config) : ReadWordPiece(root, model, vocab, path, config);
+    }
 
-        TokenizerParts ReadBpe(JsonElement root, JsonElement model, JsonElement vocab)
-        {
-            Component(root, "normalizer", path, [null]);
-            JsonElement pre = Component(root, "pre_tokenizer", path, ["ByteLevel"])!.Value;
-            Component(root, "decoder", path, ["ByteLevel"]);
-            RefuseUnless(
-                TokenizerFile.OptionalBoolean(pre, "use_regex", path) ?? true,
-                path, "pre_tokenizer.use_regex false", "true");
-            bool prefixSpace = TokenizerFile.OptionalBoolean(pre, "add_prefix_space", path) ?? true;
-            RefuseBpeOptions(model, path);
-            Vocabulary vocabulary = TokenizerFile.ReadVocabulary(vocab, path, "model.vocab");
-            BytePairMerges merges = ReadMerges(model, vocabulary, path);
-            List<AddedToken> added = ReadAddedTokens(root, vocabulary, path);
-            string? unknown = TokenizerFile.Optional(model, "unk_token") is { } token
-                ? TokenizerFile.Text(token, path, "model.unk_token")
-                : null;
-            int? unknownId = unknown is null ? null : Required(vocabulary, unknown, path, "model.unk_token");
-            var bpe = new ByteLevelBpe(
-                vocabulary, merges, unknownId, TokenizerFile.OptionalBoolean(model, "fuse_unk", path) ?? false,
-                config.AddPrefixSpace ?? prefixSpace);
-            (int[] prefix, int[] suffix) = ReadPostProcessor(root, vocabulary, path);
-            return new TokenizerParts(vocabulary, bpe, null, added, prefix, suffix, unknown);
-        }
+    private static TokenizerParts ReadBpe(
+        JsonElement root, JsonElement model, JsonElement vocab, string path, TokenizerConfig config)
+    {
+        Normalizer? normalizer = NormalizerJson.Read(TokenizerComponent.Of(root, path, "normalizer"));
+        List<PreTokenizer> steps = PreTokenizerJson.Read(
+            TokenizerComponent.Of(root, path, "pre_tokenizer"), config.AddPrefixSpace, out bool byteLevel);
+        TokenSpelling spelling = DecoderJson.Read(TokenizerComponent.Of(root, path, "decoder"), path);
+        RefuseBpeOptions(model, path);
+        bool byteFallback = TokenizerFile.OptionalBoolean(model, "byte_fallback", path) ?? false;
+        RefuseUnless(!(byteFallback && byteLevel), path, "model.byte_fallback true with ByteLevel", "one of them");
+        Vocabulary vocabulary = TokenizerFile.ReadVocabulary(vocab, path, "model.vocab");
+        BytePairMerges merges = ReadMerges(model, vocabulary, path);
+        List<AddedToken> added = ReadAddedTokens(root, vocabulary, path);
+        string? unknown = TokenizerFile.Optional(model, "unk_token") is { } token
+            ? TokenizerFile.Text(token, path, "model.unk_token")
+            : null;
+        var pieces = new BytePairModel(
+            vocabulary,
+            merges,
+            byteLevel ? BytePairSymbols.Bytes
+                : byteFallback ? BytePairSymbols.CodePointsOrBytes : BytePairSymbols.CodePoints,
+            unknown is null ? null : Required(vocabulary, unknown, path, "model.unk_token"),
+            TokenizerFile.OptionalBoolean(model, "fuse_unk", path) ?? false,
+            TokenizerFile.OptionalBoolean(model, "ignore_merges", path) ?? false);
+        (int[] prefix, int[] suffix) = PostProcessorJson.Read(
+            TokenizerComponent.Of(root, path, "post_processor"), vocabulary);
 
-        TokenizerParts ReadWordPiece(JsonElement root, JsonElement model, JsonElement vocab)
+        // Where tokenizer_config.json names no BOS or EOS it is what the template puts around, or GPT-2's.
+        string? ends = byteLevel ? VocabularyFiles.EndOfText : null;
+        var usual = new SpecialTokens(
+            prefix is [int only] ? vocabulary.Piece(only) : ends,
+            suffix is [int last] ? vocabulary.Piece(last) : ends,
+            unknown);
+        (prefix, suffix) = config.Around(prefix, suffix, vocabulary, usual, path);
+        return new TokenizerParts(
+            vocabulary, new SplitModel(steps, pieces), spelling, normalizer, added, prefix, suffix, usual);
+    }
+
+    private static TokenizerParts ReadWordPiece(
+        JsonElement root, JsonElement model, JsonElement vocab, string path, TokenizerConfig config)
+    {
+        TokenizerComponent normalizer = Only(root, "normalizer", path, "BertNormalizer");
+        Only(root, "pre_tokenizer", path, "BertPreTokenizer");
+        Only(root, "decoder", path, "WordPiece");
+        Vocabulary vocabulary = TokenizerFile.ReadVocabulary(vocab, path, "model.vocab");
+        List<AddedToken> added = ReadAddedTokens(root, vocabulary, path);
+        string unknown = TokenizerFile.Optional(model, "unk_token") is { } token
+            ? TokenizerFile.Text(token, path, "model.unk_token")
+            : "[UNK]";
+        string continuation = TokenizerFile.Optional(model, "continuing_subword_prefix") is { } text
+            ? TokenizerFile.Text(text, path, "model.continuing_subword_prefix")
+            : "##";
+        long longest = TokenizerFile.Optional(model, "max_input_chars_per_word") is { } number
+            ? TokenizerFile.Integer(number, path, "model.max_input_chars_per_word")
+            : 100;
+        if (longest is < 1 or > MaxWordLength)
         {
-            JsonElement normalizer = Component(root, "normalizer", path, ["BertNormalizer"])!.Value;
-            Component(root, "pre_tokenizer", path, ["BertPreTokenizer"]);
-            Component(root, "decoder", path, ["WordPiece"]);
-            Vocabulary vocabulary = TokenizerFile.ReadVocabulary(vocab, path, "model.vocab");
-            List<AddedToken> added = ReadAddedTokens(root, vocabulary, path);
-            string unknown = TokenizerFile.Optional(model, "unk_token") is { } token
-                ? TokenizerFile.Text(token, path, "model.unk_token")
-                : "[UNK]";
-            string continuation = TokenizerFile.Optional(model, "continuing_subword_prefix") is { } text
-                ? TokenizerFile.Text(text, path, "model.continuing_subword_prefix")
-                : "##";
-            long longest = TokenizerFile.Optional(model, "max_input_chars_per_word") is { } number
-                ? TokenizerFile.Integer(number, path, "model.max_input_chars_per_word")
-                : 100;
-            if (longest is < 1 or > MaxWordLength)
-            {
-                throw new InvalidDataException(
-                    $"'{path}': model.max_input_chars_per_word is {longest}, expected 1..{MaxWordLength}");
-            }
-            var wordPiece = new WordPiece(
-                vocabulary, Required(vocabulary, unknown, path, "model.unk_token"), continuation, (int)longest);
-            bool? Flag(string name) => TokenizerFile.OptionalBoolean(normalizer, name, path);
-            bool lowercase = config.DoLowerCase ?? Flag("lowercase") ?? true;
-            var bert = new BertNormalizer(
-                Flag("clean_text") ?? true,
-                config.TokenizeChineseChars ?? Flag("handle_chinese_chars") ?? true,
-                config.StripAccents ?? Flag("strip_accents") ?? lowercase,
-                lowercase);
-            (int[] prefix, int[] suffix) = ReadPostProcessor(root, vocabulary, path);
-            return new TokenizerParts(vocabulary, wordPiece, bert, added, prefix, suffix, unknown);
+            throw new InvalidDataException(
+                $"'{path}': model.max_input_chars_per_word is {longest}, expected 1..{MaxWordLength}");
         }
+        var wordPiece = new WordPiece(
+            vocabulary, Required(vocabulary, unknown, path, "model.unk_token"), continuation, (int)longest);
+        bool lowercase = config.DoLowerCase ?? normalizer.Flag("lowercase") ?? true;
+        var bert = new BertNormalizer(
+            normalizer.Flag("clean_text") ?? true,
+            config.TokenizeChineseChars ?? normalizer.Flag("handle_chinese_chars") ?? true,
+            config.StripAccents ?? normalizer.Flag("strip_accents") ?? lowercase,
+            lowercase);
+        (int[] prefix, int[] suffix) = PostProcessorJson.Read(
+            TokenizerComponent.Of(root, path, "post_processor"), vocabulary);
+        return new TokenizerParts(
+            vocabulary, wordPiece, new WordPieceSpelling(continuation), bert, added, prefix, suffix,
+            new SpecialTokens(Unknown: unknown, Pad: "[PAD]"));
     }
 
     // Older files do not name the model's type; its fields do.
     private static string ModelType(JsonElement model, string path)
     {
-        string? type = TypeOf(model, path, "model");
+        string? type = new TokenizerComponent(model, path, "model").Type;
         type ??= model.TryGetProperty("merges", out _) ? "BPE"
             : model.TryGetProperty("max_input_chars_per_word", out _) ? "WordPiece"
             : null;
@@ -94,10 +111,6 @@ internal static class TokenizerJson
 
     private static void RefuseBpeOptions(JsonElement model, string path)
     {
-        foreach (string name in (string[])["byte_fallback", "ignore_merges"])
-        {
-            RefuseUnless(TokenizerFile.OptionalBoolean(model, name, path) != true, path, $"model.{name} true", "false");
-        }
         foreach (string name in (string[])["continuing_subword_prefix", "end_of_word_suffix"])
         {
             string? text = TokenizerFile.Optional(model, name) is { } value
@@ -163,101 +176,20 @@ internal static class TokenizerJson
         return added;
     }
 
-    private static (int[] Prefix, int[] Suffix) ReadPostProcessor(JsonElement root, Vocabulary vocabulary, string path)
-    {
-        const string Field = "post_processor";
-        JsonElement? component = Component(
-            root, Field, path, [null, "ByteLevel", "TemplateProcessing", "BertProcessing", "RobertaProcessing"]);
-        if (component is not { } post)
-        {
-            return ([], []);
-        }
-        return TypeOf(post, path, Field) switch
-        {
-            "ByteLevel" => ([], []),
-            "TemplateProcessing" => ReadTemplate(post, vocabulary, path),
-            _ => ([PairId(post, "cls")], [PairId(post, "sep")]),
-        };
-
-        int PairId(JsonElement post, string name)
-        {
-            JsonElement pair = TokenizerFile.RequireProperty(
-                post, name, JsonValueKind.Array, path, $"{Field}.{name}");
-            if (pair.GetArrayLength() != 2)
-            {
-                throw new InvalidDataException(
-                    $"'{path}': {Field}.{name} has {pair.GetArrayLength()} entries, expected token and id");
-            }
-            return KnownId(pair[1], vocabulary, path, $"{Field}.{name}[1]");
-        }
-    }
-
-    // The template of a single sequence: special tokens around one A.
-    private static (int[] Prefix, int[] Suffix) ReadTemplate(JsonElement post, Vocabulary vocabulary, string path)
-    {
-        const string Field = "post_processor.single";
-        JsonElement single = TokenizerFile.RequireProperty(post, "single", JsonValueKind.Array, path, Field);
-        var before = new List<int>();
-        var after = new List<int>();
-        int sequences = 0;
-        foreach (JsonElement step in single.EnumerateArray())
-        {
-            TokenizerFile.Require(step, JsonValueKind.Object, path, $"an entry of {Field}");
-            if (TokenizerFile.Optional(step, "Sequence") is not null)
-            {
-                sequences++;
-                continue;
-            }
-            JsonElement special = TokenizerFile.RequireProperty(
-                step, "SpecialToken", JsonValueKind.Object, path, $"{Field}: SpecialToken");
-            string name = TokenizerFile.Text(
-                TokenizerFile.RequireProperty(special, "id", JsonValueKind.String, path, $"{Field}: id"),
-                path, $"{Field}: id");
-            JsonElement table = TokenizerFile.RequireProperty(
-                post, "special_tokens", JsonValueKind.Object, path, "post_processor.special_tokens");
-            string place = $"post_processor.special_tokens {TokenizerFile.Quote(name)}";
-            JsonElement entry = TokenizerFile.RequireProperty(table, name, JsonValueKind.Object, path, place);
-            JsonElement ids = TokenizerFile.RequireProperty(entry, "ids", JsonValueKind.Array, path, place + " ids");
-            (sequences == 0 ? before : after).AddRange(
-                ids.EnumerateArray().Select(id => KnownId(id, vocabulary, path, place + " ids")));
-        }
-        return sequences == 1
-            ? ([.. before], [.. after])
-            : throw new InvalidDataException($"'{path}': {Field} has {sequences} sequences, expected 1");
-    }
-
-    private static int KnownId(JsonElement element, Vocabulary vocabulary, string path, string field)
-    {
-        long id = TokenizerFile.Integer(element, path, field);
-        return id >= 0 && id < vocabulary.Size && vocabulary.Piece((int)id) is not null
-            ? (int)id
-            : throw new InvalidDataException($"'{path}': {field} has id {id}, which no token has");
-    }
-
     private static int Required(Vocabulary vocabulary, string token, string path, string field) =>
         vocabulary.Find(token)
             ?? throw new InvalidDataException(
                 $"'{path}': {field} {TokenizerFile.Quote(token)} is not in the vocabulary");
 
-    // A component whose type is one of those supported; null in the list stands for "no component".
-    private static JsonElement? Component(JsonElement root, string field, string path, string?[] supported)
+    // A component of the only type that goes with a WordPiece model.
+    private static TokenizerComponent Only(JsonElement root, string field, string path, string type)
     {
-        JsonElement? component = TokenizerFile.Optional(root, field);
-        string? type = component is { } element ? TypeOf(element, path, field) ?? "" : null;
-        return supported.Contains(type)
-            ? component
+        TokenizerComponent? component = TokenizerComponent.Of(root, path, field);
+        return component is { } part && part.Type == type
+            ? part
             : throw new NotSupportedException(
-                $"'{path}': {field} {(type is null ? "null" : TokenizerFile.Quote(type))} "
-                + "is not supported with this model; supported: "
-                + string.Join(", ", supported.Select(s => s ?? "null")));
-    }
-
-    private static string? TypeOf(JsonElement component, string path, string field)
-    {
-        TokenizerFile.Require(component, JsonValueKind.Object, path, field);
-        return TokenizerFile.Optional(component, "type") is { } type
-            ? TokenizerFile.Text(type, path, field + ".type")
-            : null;
+                $"'{path}': {field} {(component is null ? "null" : TokenizerFile.Quote(component.Value.Type ?? ""))} "
+                + $"is not supported with WordPiece; supported: {type}");
     }
 
     private static void RefuseUnless(bool fine, string path, string found, string supported)

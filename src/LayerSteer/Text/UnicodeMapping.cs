@@ -1,7 +1,7 @@
 namespace LayerSteer.Text;
 
 /// <summary>
-/// Canonical decomposition, combining classes and lower case from <see cref="UnicodeTables"/>: the same on every
+/// Canonical decomposition and composition, combining classes and lower case from <see cref="UnicodeTables"/>: the same on every
 /// machine, with or without ICU.
 /// </summary>
 internal static class UnicodeMapping
@@ -37,6 +37,35 @@ internal static class UnicodeMapping
         ReadOnlySpan<int> decomposition = UnicodeTables.Decompositions[start..UnicodeTables.DecompositionEnds[row]];
         decomposition.CopyTo(result);
         return decomposition.Length;
+    }
+
+    /// <summary>The code point that two compose to canonically, or -1.</summary>
+    public static int Compose(int first, int second)
+    {
+        // Hangul: 19 leading consonants by 21 vowels, then 27 final consonants.
+        if (first is >= 0x1100 and < 0x1113 && second is >= 0x1161 and < 0x1176)
+        {
+            return HangulBase + (first - 0x1100) * 588 + (second - 0x1161) * 28;
+        }
+        int syllable = first - HangulBase;
+        if (syllable is >= 0 and < HangulCount && syllable % 28 == 0 && second is > 0x11A7 and < 0x11C3)
+        {
+            return first + second - 0x11A7;
+        }
+        ReadOnlySpan<int> table = UnicodeTables.Compositions;
+        int low = 0, high = table.Length / 3;
+        while (low < high)
+        {
+            int middle = (low + high) / 2;
+            (int a, int b) = (table[3 * middle], table[(3 * middle) + 1]);
+            if (a == first && b == second)
+            {
+                return table[(3 * middle) + 2];
+            }
+            bool before = a < first || (a == first && b < second);
+            (low, high) = before ? (middle + 1, high) : (low, middle);
+        }
+        return -1;
     }
 
     /// <summary>The canonical combining class; 0 for a starter.</summary>

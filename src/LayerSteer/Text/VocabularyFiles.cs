@@ -23,18 +23,15 @@ internal static class VocabularyFiles
         using JsonDocument document = TokenizerFile.ReadObject(vocabPath, repeats: true);
         Vocabulary vocabulary = TokenizerFile.ReadVocabulary(document.RootElement, vocabPath, "the file");
         BytePairMerges merges = ReadMerges(Path.Combine(directory, "merges.txt"), vocabulary);
-        var model = new ByteLevelBpe(vocabulary, merges, null, false, config.AddPrefixSpace ?? false);
+        var model = new SplitModel(
+            [new Gpt2PreTokenizer(config.AddPrefixSpace ?? false)],
+            new BytePairModel(vocabulary, merges, BytePairSymbols.Bytes, null, false));
         List<AddedToken> added = AddTokens(
             directory, config, vocabulary, [("bos_token", EndOfText), ("eos_token", EndOfText)]);
-        int[] prefix = [];
-        if (config.AddBosToken == true)
-        {
-            string bos = config.Special("bos_token", EndOfText) ?? "";
-            prefix = [vocabulary.FindAny(bos) ?? throw new InvalidDataException(
-                $"'{config.Path}': add_bos_token is true, but bos_token {TokenizerFile.Quote(bos)} "
-                + $"is not in '{vocabPath}'")];
-        }
-        return new TokenizerParts(vocabulary, model, null, added, prefix, [], null);
+        var usual = new SpecialTokens(EndOfText, EndOfText);
+        (int[] prefix, int[] suffix) = config.Around([], [], vocabulary, usual, vocabPath);
+        return new TokenizerParts(
+            vocabulary, model, new ByteLevelSpelling(), null, added, prefix, suffix, usual);
     }
 
     public static TokenizerParts ReadBert(string directory, TokenizerConfig config)
@@ -54,7 +51,9 @@ internal static class VocabularyFiles
             ("unk_token", "[UNK]"), ("cls_token", "[CLS]"), ("sep_token", "[SEP]"), ("pad_token", "[PAD]"),
             ("mask_token", "[MASK]"),
         ]);
-        return new TokenizerParts(vocabulary, model, normalizer, added, prefix, suffix, unknown);
+        return new TokenizerParts(
+            vocabulary, model, new WordPieceSpelling("##"), normalizer, added, prefix, suffix,
+            new SpecialTokens(Unknown: unknown, Pad: "[PAD]"));
 
         // BERT cannot do without these, so null counts as not said.
         string Special(string field, string usual) => config.Special(field, usual) ?? usual;
@@ -162,7 +161,7 @@ internal static class VocabularyFiles
 
     // Tokens that are matched literally: the usual special ones where the vocabulary has them, those the configuration
     // names, and those added beside the vocabulary.
-    private static List<AddedToken> AddTokens(
+    internal static List<AddedToken> AddTokens(
         string directory,
         TokenizerConfig config,
         Vocabulary vocabulary,
@@ -198,7 +197,7 @@ internal static class VocabularyFiles
         return added;
     }
 
-    private static void RequireClass(TokenizerConfig config, string[] supported, string files)
+    internal static void RequireClass(TokenizerConfig config, string[] supported, string files)
     {
         if (config.TokenizerClass is { } name && !supported.Contains(name))
         {

@@ -7,8 +7,7 @@ namespace LayerSteer.Text;
 /// <summary>
 /// BERT's model on normalised text: words at white space, every punctuation code point (any of ASCII's, or category P)
 /// on its own; then the longest piece from the left again and again, continuations with their prefix. A word with a
-/// stretch that no piece covers, or of more than <c>maxWordLength</c> code points, is the unknown token. Decoded text
-/// puts a space between words and leaves it at that: no clean-up before punctuation.
+/// stretch that no piece covers, or of more than <c>maxWordLength</c> code points, is the unknown token.
 /// </summary>
 internal sealed class WordPiece : TokenModel
 {
@@ -29,7 +28,7 @@ internal sealed class WordPiece : TokenModel
         _maxWordLength = maxWordLength;
     }
 
-    public override void Encode(ReadOnlySpan<char> text, List<int> ids)
+    public override void Encode(ReadOnlySpan<char> text, bool atStart, List<int> ids)
     {
         char[] continuation = new char[_prefix.Length + _longestPiece];
         _prefix.CopyTo(continuation);
@@ -50,12 +49,6 @@ internal sealed class WordPiece : TokenModel
             at += used;
         }
         EncodeWord(text[wordStart..], continuation, ids);
-    }
-
-    public override byte[] Spell(string piece, bool first)
-    {
-        bool continues = piece.StartsWith(_prefix, StringComparison.Ordinal);
-        return Encoding.UTF8.GetBytes(first ? piece : continues ? piece[_prefix.Length..] : " " + piece);
     }
 
     public override void AppendIdentity(IncrementalHash hash) => hash.AppendData(Encoding.UTF8.GetBytes(

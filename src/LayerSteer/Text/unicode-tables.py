@@ -30,6 +30,16 @@ for c in scalars():
         decompositions.extend(map(ord, nfd))
         ends.append(len(decompositions))
 
+# Canonical pairs that compose again (the exclusions do not), Hangul left out.
+compositions = []
+for c in scalars():
+    parts = unicodedata.decomposition(chr(c)).split()
+    if len(parts) == 2 and not parts[0].startswith("<"):
+        first, second = (int(p, 16) for p in parts)
+        if unicodedata.normalize("NFC", chr(first) + chr(second)) == chr(c):
+            compositions.append((first, second, c))
+compositions.sort()
+
 combining = []
 for c in scalars():
     k = unicodedata.combining(chr(c))
@@ -60,6 +70,8 @@ print("\n".join([
     table("Where in Decompositions the decomposition of the same row of Decomposable ends; it starts where the last ended.",
           "ushort", "DecompositionEnds", ends),
     table("Full (recursive) canonical decompositions, one after the other.", "int", "Decompositions", decompositions),
+    table("Canonical compositions: first code point, second, composed; ascending by the first two.",
+          "int", "Compositions", [n for r in compositions for n in r]),
     table("Canonical combining classes other than 0: first code point, last code point, class; ascending.",
           "int", "CombiningRanges", [n for r in combining for n in r]),
     table("Lower case: first code point, last, step, lower case of the first; ascending. U+0130 gives two code points.",
