@@ -169,8 +169,12 @@ internal sealed class BytePairModel : PieceModel
         {
             if (symbol < _size)
             {
-                ids.Add(symbol);
-                afterUnknown = symbol == _unknownId;
+                bool unknown = symbol == _unknownId;
+                if (!(unknown && afterUnknown && _fuseUnknown))
+                {
+                    ids.Add(symbol);
+                }
+                afterUnknown = unknown;
             }
             else
             {

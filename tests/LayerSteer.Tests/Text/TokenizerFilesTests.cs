@@ -29,7 +29,7 @@ public class TokenizerFilesTests
     public void A_folder_without_a_tokenizer_says_what_was_looked_for()
     {
         const string Looked =
-            "'DIR': no tokenizer found; looked for tokenizer.json, vocab.json with merges.txt, vocab.txt";
+            "'DIR': no tokenizer found; looked for tokenizer.json, vocab.json with merges.txt, vocab.txt, tokenizer.model";
         Assert.Equal(Looked, Refusal<InvalidDataException>());
         Assert.Equal(
             Looked + "; vocab.json is there, but merges.txt is not",
@@ -274,31 +274,73 @@ public class TokenizerFilesTests
     public static TheoryData<string, string> Unsupported => new()
     {
         {
-            Json(normalizer: """{"type": "NFC"}"""),
-            "normalizer 'NFC' is not supported with this model; supported: null"
+            Json(normalizer: """{"type": "NFKC"}"""),
+            "normalizer 'NFKC' is not supported; supported: Sequence, NFC, NFD, Lowercase, StripAccents, Replace, "
+            + "Prepend, Strip, BertNormalizer, null"
         },
         {
-            Json(preTokenizer: """{"type": "Sequence", "pretokenizers": []}"""),
-            "pre_tokenizer 'Sequence' is not supported with this model; supported: ByteLevel"
-        },
-        { Json(preTokenizer: "null"), "pre_tokenizer null is not supported with this model; supported: ByteLevel" },
-        {
-            Json(preTokenizer: """{"type": "ByteLevel", "use_regex": false}"""),
-            "pre_tokenizer.use_regex false is not supported; supported: true"
+            Json(normalizer: """{"type": "Sequence", "normalizers": [{"type": "NFC"}, {"type": "Precompiled"}]}"""),
+            "normalizer.normalizers[1] 'Precompiled' is not supported; supported: Sequence, NFC, NFD, Lowercase, "
+            + "StripAccents, Replace, Prepend, Strip, BertNormalizer, null"
         },
         {
-            Json(decoder: """{"type": "Metaspace"}"""),
-            "decoder 'Metaspace' is not supported with this model; supported: ByteLevel"
+            Json(preTokenizer: """{"type": "UnicodeScripts"}"""),
+            "pre_tokenizer 'UnicodeScripts' is not supported; supported: Sequence, ByteLevel, Split, Metaspace, Digits, "
+            + "Punctuation, Whitespace, WhitespaceSplit, BertPreTokenizer, null"
         },
         {
-            Json(postProcessor: """{"type": "Sequence"}"""),
-            "post_processor 'Sequence' is not supported with this model; "
-            + "supported: null, ByteLevel, TemplateProcessing, BertProcessing, RobertaProcessing"
+            Json(preTokenizer: """
+                {"type": "Sequence", "pretokenizers": [{"type": "ByteLevel"}, {"type": "Digits"}]}
+                """),
+            "pre_tokenizer.pretokenizers[1] after ByteLevel is not supported; supported: ByteLevel as the last step"
+        },
+        {
+            Json(preTokenizer: """{"type": "Split", "pattern": {"String": " "}, "behavior": "Kept"}"""),
+            "pre_tokenizer behavior 'Kept' is not supported; supported: Isolated, Removed, MergedWithPrevious, "
+            + "MergedWithNext, Contiguous"
+        },
+        {
+            Json(preTokenizer: """{"type": "Split", "pattern": {"String": ""}, "behavior": "Removed"}"""),
+            "pre_tokenizer.pattern.String is empty, which is not supported"
+        },
+        {
+            Json(preTokenizer: """{"type": "Metaspace", "replacement": "_", "prepend_scheme": "last"}"""),
+            "pre_tokenizer prepend_scheme 'last' is not supported; supported: always, first, never"
+        },
+        {
+            Json(decoder: """{"type": "CTC"}"""),
+            "decoder 'CTC' is not supported; supported: Sequence, ByteLevel, Replace, Metaspace, ByteFallback, Fuse, Strip"
+        },
+        {
+            Json(decoder: "null"),
+            "decoder null is not supported; supported: ByteLevel alone, or Replace and Metaspace, ByteFallback, Fuse, "
+            + "Strip in this order"
+        },
+        {
+            Json(decoder: """
+                {"type": "Sequence", "decoders": [{"type": "Strip", "content": " ", "start": 1, "stop": 0}]}
+                """),
+            "decoder.decoders[0] 'Strip' at this place is not supported; supported: ByteLevel alone, or Replace and "
+            + "Metaspace, ByteFallback, Fuse, Strip in this order"
+        },
+        {
+            Json(decoder: """
+                {"type": "Sequence", "decoders": [{"type": "Fuse"}, {"type": "Strip", "content": "x", "start": 1}]}
+                """),
+            "decoder.decoders[1] 'Strip' of 'x', start 1, stop 0 is not supported; supported: of ' ', start up to 1000, "
+            + "stop 0"
+        },
+        {
+            Json(postProcessor: """{"type": "Other"}"""),
+            "post_processor 'Other' is not supported; supported: null, ByteLevel, TemplateProcessing, BertProcessing, "
+            + "RobertaProcessing, Sequence"
         },
         { Json("""{"type": "Unigram", "vocab": []}"""), "model.type is 'Unigram'; supported: BPE, WordPiece" },
         { Json("""{"vocab": {}}"""), "model.type is missing; supported: BPE, WordPiece" },
-        { Bpe("\"byte_fallback\": true"), "model.byte_fallback true is not supported; supported: false" },
-        { Bpe("\"ignore_merges\": true"), "model.ignore_merges true is not supported; supported: false" },
+        {
+            Bpe("\"byte_fallback\": true"),
+            "model.byte_fallback true with ByteLevel is not supported; supported: one of them"
+        },
         {
             Bpe("\"end_of_word_suffix\": \"</w>\""),
             "model.end_of_word_suffix '</w>' is not supported; supported: none"
