@@ -6,7 +6,7 @@ namespace LayerSteer.Text;
 /// <summary>What tokenizer_config.json and special_tokens_map.json say; null where they say nothing.</summary>
 internal sealed record TokenizerConfig
 {
-    private static readonly string[] SpecialNames =
+    internal static readonly string[] SpecialNames =
         ["bos_token", "eos_token", "unk_token", "pad_token", "cls_token", "sep_token", "mask_token"];
 
     // A length above this is Hugging Face's "no limit" (1e30) or something like it.
