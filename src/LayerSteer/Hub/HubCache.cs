@@ -76,7 +76,11 @@ public sealed class HubCache
             string? missing = HubFiles.Missing(path, target.Kind, needsWeights);
             if (missing is null)
             {
-                RequireInside(path);
+                foreach (string file in Directory.Exists(path) ? Directory.EnumerateFiles(path).Prepend(path) : [path])
+                {
+                    RequireInside(file);
+                }
+
                 return path;
             }
 
@@ -104,19 +108,15 @@ public sealed class HubCache
     internal string LockOf(HubRepository repository, string digest) =>
         Path.Combine(Folder, ".locks", repository.FolderName, digest + ".lock");
 
-    /// <summary>Refuses files of the cache that are links to elsewhere.</summary>
+    /// <summary>Refuses a path of the cache that a link leads out of it.</summary>
+    /// <exception cref="InvalidDataException">One does.</exception>
     internal void RequireInside(string path)
     {
-        string root = RealPath.Of(Folder) + Path.DirectorySeparatorChar;
-        IEnumerable<string> files = Directory.Exists(path) ? Directory.EnumerateFiles(path).Prepend(path) : [path];
-        foreach (string file in files)
+        string real = RealPath.Of(path);
+        if (!real.StartsWith(RealPath.Of(Folder) + Path.DirectorySeparatorChar, StringComparison.Ordinal))
         {
-            string real = RealPath.Of(file);
-            if (!real.StartsWith(root, StringComparison.Ordinal))
-            {
-                throw new InvalidDataException(
-                    $"'{file}' leads to '{Display.Name(real)}', out of the cache '{Folder}'; remove it and pull again");
-            }
+            throw new InvalidDataException(
+                $"'{path}' leads to '{Display.Name(real)}', out of the cache '{Folder}'; remove it and pull again");
         }
     }
 
