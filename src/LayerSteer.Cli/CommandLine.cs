@@ -26,6 +26,8 @@ internal static class CommandLine
         ("evaluate", EvaluateCommand.Create),
         ("timing", TimingCommand.Create),
         ("dataset", DatasetCommand.Create),
+        ("pull", PullCommand.Create),
+        ("list", ListCommand.Create),
         ("cache", CacheCommand.Create),
         ("completion", CompletionCommand.Create),
     ];

@@ -117,7 +117,7 @@ internal static class EncoderCommand
         {
             string folder = parse.GetRequiredValue(output);
             string name = parse.GetRequiredValue(type);
-            StaticEncoderFolder.Convert(parse.GetRequiredValue(encoder), folder, WeightTypes.Parse(name));
+            StaticEncoderFolder.Convert(NamedFiles.Encoder(parse.GetRequiredValue(encoder)), folder, WeightTypes.Parse(name));
             if (parse.GetValue(json))
             {
                 terminal.WriteJson(new JsonObject { ["out"] = folder, ["dtype"] = name });

@@ -59,7 +59,7 @@ internal static class EvaluateCommand
                 "an evaluation is of one layer; evaluate each into a folder of its own");
             string indexFolder = parse.GetValue(index) ?? pocket?.Index
                 ?? throw new UsageException("--model needs --index, the folder of a reference index made with it");
-            string modelFolder = given ?? pocket!.Model;
+            string modelFolder = SharedOptions.ModelFolder(given);
             EvaluationOptions options = evaluation.Options(parse);
             IReadOnlyList<EvaluationTopic> topics = evaluation.Topics(parse);
             IReadOnlyList<(string Topic, string Folder)> tuned = evaluation.FineTuned(parse, topics, pocket);
@@ -68,9 +68,13 @@ internal static class EvaluateCommand
             LoadOptions load = loading.Options(parse, terminal, pool);
             using Steerer steerer = Steerer.Load(modelFolder, [site], load);
             using SentenceEncoder sentences = SentenceEncoder.Load(
-                parse.GetValue(encoder) ?? pocket?.Encoder ?? references.Manifest.Encoder.Path, load);
+                SharedOptions.EncoderFolder(parse.GetValue(encoder)) ?? pocket?.Encoder
+                    ?? references.Manifest.Encoder.Path,
+                load);
             using SentenceEncoder? second =
-                parse.GetValue(judgeEncoder) is { } path ? SentenceEncoder.Load(path, load) : null;
+                SharedOptions.EncoderFolder(parse.GetValue(judgeEncoder)) is { } path
+                    ? SentenceEncoder.Load(path, load)
+                    : null;
             Dictionary<string, LatentScores> scores = Scores(
                 terminal, steerer, references, sentences, topics, cancellation);
             IReadOnlyList<string> general = evaluation.General(parse);

@@ -59,7 +59,7 @@ internal static class IndexCommand
                 parse.GetValue(sae) ?? [],
                 parse.GetValue(hook),
                 "an index is of one layer; build one index for each");
-            string encoderPath = parse.GetValue(encoder) ?? pocket?.Encoder
+            string encoderPath = SharedOptions.EncoderFolder(parse.GetValue(encoder)) ?? pocket?.Encoder
                 ?? throw new UsageException("--model needs --encoder, the folder of a sentence encoder");
 
             OutputFiles.Require(parse.GetValue(dump));
@@ -74,7 +74,7 @@ internal static class IndexCommand
             using var pool = new WorkerPool(SharedOptions.OrAll(parse.GetValue(threads)));
             LoadOptions options = loading.Options(parse, terminal, pool);
             using Steerer steerer = Steerer.Load(
-                parse.GetValue(model) ?? pocket!.Model, [site], options);
+                SharedOptions.ModelFolder(parse.GetValue(model)), [site], options);
             using SentenceEncoder sentences = SentenceEncoder.Load(encoderPath, options);
             ReferenceIndexer indexer =
                 steerer.Indexer(sentences, parse.GetValue(mode) ?? SteeringMode.Corrected, parse.GetValue(bos));

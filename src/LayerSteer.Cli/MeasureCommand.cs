@@ -55,7 +55,7 @@ internal static class MeasureCommand
             }
 
             PocketModel? pocket = SharedOptions.PocketUnless(parse.GetValue(model));
-            string? encoderFolder = parse.GetValue(encoder) ?? pocket?.Encoder;
+            string? encoderFolder = SharedOptions.EncoderFolder(parse.GetValue(encoder)) ?? pocket?.Encoder;
             if (named.Length > 0 && encoderFolder is null)
             {
                 throw new UsageException("--topics needs --encoder, the folder of a sentence encoder");
@@ -63,7 +63,7 @@ internal static class MeasureCommand
 
             using var pool = new WorkerPool(SharedOptions.OrAll(parse.GetValue(threads)));
             LoadOptions options = loading.Options(parse, terminal, pool);
-            using Steerer steerer = Steerer.Load(parse.GetValue(model) ?? pocket!.Model, [], options);
+            using Steerer steerer = Steerer.Load(SharedOptions.ModelFolder(parse.GetValue(model)), [], options);
             using var likelihood = new LogLikelihood(steerer.Decoder);
             var result = new JsonObject { ["model"] = steerer.Decoder.Digest };
             if (held.Length > 0)

@@ -79,7 +79,7 @@ internal sealed class PipelineArguments
 
     public SentenceEncoder Encoder(ParseResult parse, Terminal terminal, Steerer steerer, PocketModel? pocket) =>
         SentenceEncoder.Load(
-            parse.GetValue(_encoder) ?? pocket!.Encoder, _loading.Options(parse, terminal, steerer.Decoder.Pool));
+            SharedOptions.EncoderFolder(parse.GetValue(_encoder)) ?? pocket!.Encoder, _loading.Options(parse, terminal, steerer.Decoder.Pool));
 
     /// <summary>Indexes the references, or takes the pocket model's index, and scores the topic.</summary>
     public TopicProfile Profile(

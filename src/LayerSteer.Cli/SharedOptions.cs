@@ -23,9 +23,10 @@ internal static class SharedOptions
 
     public static Option<string?> Model() => new("--model")
     {
-        Description = "Folder of the checkpoint: config.json, weights, tokenizer. "
+        Description = "Folder of the checkpoint: config.json, weights, tokenizer; or the name of one that was pulled, such "
+            + "as gpt2 or google/gemma-2-2b. "
             + "Default: the pocket model that comes with this tool, with its autoencoder, encoder, index and topics.",
-        HelpName = "path",
+        HelpName = "path|name",
     };
 
     /// <summary>
@@ -40,13 +41,23 @@ internal static class SharedOptions
 
     /// <summary>The folder of the model that an option of <see cref="Model"/> names, or of the pocket model.</summary>
     /// <exception cref="UsageException">No model is named and there is no pocket model.</exception>
-    public static string ModelFolder(string? given) => given ?? PocketUnless(null)!.Model;
+    /// <exception cref="ArgumentException">The name is not known.</exception>
+    /// <exception cref="FileNotFoundException">The name is not in the hub cache.</exception>
+    public static string ModelFolder(string? given, bool needsWeights = true) =>
+        given is null ? PocketUnless(null)!.Model : NamedFiles.Model(given, needsWeights);
+
+    /// <summary>The folder of the encoder that an option of <see cref="Encoder"/> names; null if it names none.</summary>
+    /// <exception cref="ArgumentException">The name is not known.</exception>
+    /// <exception cref="FileNotFoundException">The name is not in the hub cache.</exception>
+    public static string? EncoderFolder(string? given) => given is null ? null : NamedFiles.Encoder(given);
 
     public static Option<string[]> Sae(bool required)
     {
         Option<string[]> sae = ValueOptions.Paths(
             "--sae",
-            "Autoencoder file, or the folder that holds it; several separated by commas, one a layer or one for all.");
+            "Autoencoder file, or the folder that holds it, or the name of one that was pulled, as SAELens (release/id) or "
+            + "Neuronpedia writes it; several separated by commas, one a layer or one for all.");
+        sae.HelpName = "path|name";
         sae.Required = required;
         return sae;
     }
@@ -55,7 +66,7 @@ internal static class SharedOptions
     {
         Option<int[]> layers = ValueOptions.WholeNumbers(
             "--layer",
-            "Layer to steer, from 0; several separated by commas. Default: the one that the autoencoder's file names.",
+            "Layer to steer, from 0; several separated by commas. Default: the one that the autoencoder's file or name says.",
             "layers from 0, such as 9 or 1,3",
             "-l");
         layers.Required = required;
@@ -64,7 +75,7 @@ internal static class SharedOptions
 
     public static Option<HookKind?> Hook() => ValueOptions.Parsed(
         "--hook",
-        "Hook point within the layer, as TransformerLens names it. Default: what the autoencoder's file names, "
+        "Hook point within the layer, as TransformerLens names it. Default: what the autoencoder's file or name says, "
         + "or hook_resid_post.",
         name => HookPoint.InBlock(name, 0).Kind);
 
@@ -76,8 +87,9 @@ internal static class SharedOptions
 
     public static Option<string?> Encoder(string otherwise) => new("--encoder")
     {
-        Description = $"Folder of the sentence encoder, in sentence-transformers layout. {otherwise}",
-        HelpName = "path",
+        Description = "Folder of the sentence encoder, in sentence-transformers layout, or the name of one that was "
+            + $"pulled, such as all-MiniLM-L6-v2. {otherwise}",
+        HelpName = "path|name",
     };
 
     /// <summary>
@@ -166,27 +178,31 @@ internal static class SharedOptions
         separator is null ? new CorpusOptions() : new CorpusOptions { Separator = separator };
 
     /// <summary>
-    /// The hook points with their autoencoders: one for each layer, or where no layer is named, where the files say.
+    /// The hook points with their autoencoders: one for each layer, or where no layer is named, where the files or their
+    /// names say.
     /// </summary>
     /// <exception cref="ArgumentException">
-    /// The numbers of layers and autoencoders do not fit together, or a file does not say where it sits.
+    /// The numbers of layers and autoencoders do not fit together, a name is not known, or neither a file nor its name
+    /// says where it sits.
     /// </exception>
+    /// <exception cref="FileNotFoundException">A name is not in the hub cache.</exception>
     /// <exception cref="InvalidDataException">A file cannot be read.</exception>
     public static IReadOnlyList<(HookPoint Point, string Sae)> Sites(int[] layers, string[] saes, HookKind? hook)
     {
         RequireOneEach(layers, saes);
+        (string Path, HookPoint? Point)[] files = [.. saes.Select(NamedFiles.Autoencoder)];
         if (layers.Length == 0)
         {
-            return [.. saes.Select(sae => (OwnPoint(sae, hook), sae))];
+            return [.. files.Select(file => (OwnPoint(file, hook), file.Path))];
         }
 
         return
         [
             .. layers.Select((layer, i) =>
             {
-                string sae = saes.Length == 1 ? saes[0] : saes[i];
-                HookKind kind = hook ?? SparseAutoencoder.ReadHookPoint(sae)?.Kind ?? HookKind.ResidualPost;
-                return (new HookPoint(kind, layer), sae);
+                (string Path, HookPoint? Point) file = files.Length == 1 ? files[0] : files[i];
+                HookKind kind = hook ?? Said(file)?.Kind ?? HookKind.ResidualPost;
+                return (new HookPoint(kind, layer), file.Path);
             }),
         ];
     }
@@ -202,11 +218,15 @@ internal static class SharedOptions
         }
     }
 
-    private static HookPoint OwnPoint(string sae, HookKind? hook)
+    private static HookPoint OwnPoint((string Path, HookPoint? Point) file, HookKind? hook)
     {
-        HookPoint own = SparseAutoencoder.ReadHookPoint(sae) ?? throw new ArgumentException(
-            $"'{sae}' does not say which hook point it was trained at; give --layer, and --hook if it is not "
+        HookPoint own = Said(file) ?? throw new ArgumentException(
+            $"'{file.Path}' does not say which hook point it was trained at; give --layer, and --hook if it is not "
             + "hook_resid_post");
         return hook is { } kind ? new HookPoint(kind, own.Layer) : own;
     }
+
+    /// <summary>Where a file says that it was trained, or else its name.</summary>
+    private static HookPoint? Said((string Path, HookPoint? Point) file) =>
+        SparseAutoencoder.ReadHookPoint(file.Path) ?? file.Point;
 }

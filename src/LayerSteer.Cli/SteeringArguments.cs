@@ -141,7 +141,7 @@ internal sealed class SteeringArguments
     /// <summary>Loads the model, and the autoencoders if any are named.</summary>
     public Steerer Load(ParseResult parse, Terminal terminal, WorkerPool pool) =>
         Steerer.Load(
-            parse.GetValue(_model) ?? Pocket(parse)!.Model,
+            SharedOptions.ModelFolder(parse.GetValue(_model)),
             Sites(parse),
             _loading.Options(parse, terminal, pool));
 

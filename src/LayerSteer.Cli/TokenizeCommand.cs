@@ -30,7 +30,7 @@ internal static class TokenizeCommand
         });
         command.SetAction(parse =>
         {
-            string folder = SharedOptions.ModelFolder(parse.GetValue(model));
+            string folder = SharedOptions.ModelFolder(parse.GetValue(model), needsWeights: false);
             TextTokenizer tokenizer = TextTokenizer.Load(folder);
             int[] prefix = [];
             if (parse.GetValue(bos))

@@ -87,7 +87,7 @@ internal static class TopicCommand
             TextTable texts = AlignmentTexts.Read(path).Texts;
             using var pool = new WorkerPool(SharedOptions.OrAll(parse.GetValue(threads)));
             using SentenceEncoder sentences = SentenceEncoder.Load(
-                parse.GetValue(encoder) ?? pocket?.Encoder ?? manifest.Encoder.Path,
+                SharedOptions.EncoderFolder(parse.GetValue(encoder)) ?? pocket?.Encoder ?? manifest.Encoder.Path,
                 loading.Options(parse, terminal, pool));
             ScoredTopic topic = TopicProfiler.Profile(
                 parse.GetValue(name) ?? Path.GetFileNameWithoutExtension(path),

@@ -27,6 +27,9 @@ public sealed class HubCache
     /// <summary>The folder.</summary>
     public string Folder { get; }
 
+    /// <summary>The cache of this process's environment: HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME, XDG_CACHE_HOME.</summary>
+    public static HubCache FromEnvironment() => new(HubSettings.CacheFrom(Environment.GetEnvironmentVariable));
+
     /// <summary>The repositories that have files here, by name.</summary>
     public IEnumerable<HubRepository> Repositories() => !Directory.Exists(Folder) ? [] :
         Directory.EnumerateDirectories(Folder, FolderStart + "*")
@@ -81,7 +84,7 @@ public sealed class HubCache
                     RequireInside(file);
                 }
 
-                return path;
+                return target.Kind == HubKind.Autoencoder ? HubFiles.ToLoad(path) : path;
             }
 
             lacks ??= missing;

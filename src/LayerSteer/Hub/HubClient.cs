@@ -17,6 +17,7 @@ internal sealed class HubClient : IDisposable
     private const int MostFiles = 200_000;
 
     private readonly HubSettings _settings;
+    private readonly SocketsHttpHandler _handler;
     private readonly HttpClient _http;
     private readonly string _base;
 
@@ -24,7 +25,7 @@ internal sealed class HubClient : IDisposable
     {
         _settings = settings;
         _base = settings.Endpoint.AbsoluteUri.TrimEnd('/');
-        _http = new HttpClient(new SocketsHttpHandler
+        _handler = new SocketsHttpHandler
         {
             AllowAutoRedirect = false,
             UseCookies = false,
@@ -32,16 +33,18 @@ internal sealed class HubClient : IDisposable
             ConnectTimeout = settings.AnswerTimeout,
             UseProxy = !settings.Endpoint.IsLoopback,
             MaxResponseHeadersLength = 64,
-        })
-        {
-            Timeout = Timeout.InfiniteTimeSpan,
         };
+        _http = new HttpClient(_handler, disposeHandler: false) { Timeout = Timeout.InfiniteTimeSpan };
         _http.DefaultRequestHeaders.UserAgent.Add(new ProductInfoHeaderValue(
             "layersteer", typeof(HubClient).Assembly.GetName().Version?.ToString(3) ?? "0"));
         _http.DefaultRequestHeaders.AcceptEncoding.Add(new StringWithQualityHeaderValue("identity"));
     }
 
-    public void Dispose() => _http.Dispose();
+    public void Dispose()
+    {
+        _http.Dispose();
+        _handler.Dispose();
+    }
 
     /// <summary>The files of a repository, and the commit that its revision is at.</summary>
     public async Task<HubListing> ListAsync(HubRepository repository, CancellationToken cancellation)
@@ -133,7 +136,7 @@ internal sealed class HubClient : IDisposable
             }
 
             HttpResponseMessage response = await AnswerAsync(request, completion, cancellation);
-            if (!IsRedirect(response) || (stopsAtLink && Header(response, "X-Linked-Etag") is not null))
+            if (!IsRedirect(response) || (stopsAtLink && SaysWhatItLinksTo(response)))
             {
                 return response;
             }
@@ -219,6 +222,10 @@ internal sealed class HubClient : IDisposable
     }
 
     private static bool IsRedirect(HttpResponseMessage response) => (int)response.StatusCode is 301 or 302 or 303 or 307 or 308;
+
+    /// <summary>A redirect to a store says what lies there; one to another name of the same file does not.</summary>
+    private static bool SaysWhatItLinksTo(HttpResponseMessage response) =>
+        Header(response, "X-Linked-Etag") is not null && Header(response, "X-Linked-Size") is not null;
 
     private static string? Header(HttpResponseMessage response, string name) =>
         response.Headers.TryGetValues(name, out IEnumerable<string>? values) ? values.FirstOrDefault() : null;

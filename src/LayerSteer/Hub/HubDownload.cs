@@ -1,6 +1,5 @@
 using System.Globalization;
 using System.Net;
-using LayerSteer.Formats;
 
 namespace LayerSteer.Hub;
 

@@ -101,6 +101,20 @@ internal static partial class HubFiles
         }
     }
 
+    /// <summary>The folders of autoencoders among files, the root as an empty name.</summary>
+    public static IEnumerable<string> AutoencodersIn(IReadOnlyCollection<string> names) =>
+        AutoencoderWeights.Any(names.Contains) ? [string.Empty] : AutoencoderFolders(names);
+
+    /// <summary>What a loader is given: the folder, or the one file of a folder that has no layout of its own.</summary>
+    public static string ToLoad(string path) =>
+        Directory.Exists(path) && !AutoencoderWeights.Any(name => File.Exists(Path.Combine([path, .. name.Split('/')])))
+        && LooseFiles(path) is [var only] ? only : path;
+
+    /// <summary>The file of a folder that holds an autoencoder's weights; null if there is none.</summary>
+    public static string? WeightsIn(string folder) =>
+        AutoencoderWeights.Select(name => Path.Combine([folder, .. name.Split('/')])).FirstOrDefault(File.Exists)
+            ?? (LooseFiles(folder) is [var only] ? only : null);
+
     private static string[] LooseFiles(string path) =>
         [.. Directory.EnumerateFiles(path).Where(file => LooseWeights.Contains(Path.GetExtension(file)))];
 
@@ -142,7 +156,7 @@ internal static partial class HubFiles
             int.Parse(match.Groups[2].Value, NumberStyles.None, CultureInfo.InvariantCulture))),
     ];
 
-    private static IReadOnlyList<string> OfSae(HubTarget target, IReadOnlyCollection<string> names)
+    private static string[] OfSae(HubTarget target, IReadOnlyCollection<string> names)
     {
         if (target.Path.Length > 0 && names.Contains(target.Path))
         {

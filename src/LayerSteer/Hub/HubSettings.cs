@@ -55,38 +55,51 @@ public sealed record HubSettings
     /// <summary>The settings by other variables than the process's; null means not set.</summary>
     internal static HubSettings From(Func<string, string?> variable)
     {
-        string? Set(string name) => variable(name) is { Length: > 0 } value ? value.Trim() : null;
-        string user = Set("HOME") ?? Environment.GetFolderPath(
-            Environment.SpecialFolder.UserProfile, Environment.SpecialFolderOption.DoNotVerify);
-        string Expanded(string path) => path == "~" ? user
-            : path.StartsWith("~/", StringComparison.Ordinal) ? Path.Combine(user, path[2..])
-            : path;
-
-        string home = Set("HF_HOME") is { } given
-            ? Expanded(given)
-            : Path.Combine(
-                Set("XDG_CACHE_HOME") is { } xdg ? Expanded(xdg) : Path.Combine(user, ".cache"), "huggingface");
-        string cache = Expanded(
-            Set("HF_HUB_CACHE") ?? Set("HUGGINGFACE_HUB_CACHE") ?? Path.Combine(home, "hub"));
         return new HubSettings
         {
-            CacheFolder = Path.GetFullPath(cache),
-            Endpoint = EndpointOf(Set("HF_ENDPOINT") ?? PublicEndpoint),
+            CacheFolder = CacheFrom(variable),
+            Endpoint = EndpointOf(Set(variable, "HF_ENDPOINT") ?? PublicEndpoint),
             Offline = IsOn("HF_HUB_OFFLINE") || IsOn("TRANSFORMERS_OFFLINE"),
             AnswerTimeout = Seconds("HF_HUB_ETAG_TIMEOUT"),
             DownloadTimeout = Seconds("HF_HUB_DOWNLOAD_TIMEOUT"),
             ShowProgress = !IsOn("HF_HUB_DISABLE_PROGRESS_BARS"),
-            Token = Set("HF_TOKEN") is { } token
+            Token = Set(variable, "HF_TOKEN") is { } token
                 ? Checked(token, "HF_TOKEN")
-                : Stored(Set("HF_TOKEN_PATH") is { } path ? Expanded(path) : Path.Combine(home, "token")),
+                : Stored(Expanded(variable, Set(variable, "HF_TOKEN_PATH") ?? Path.Combine(HomeFrom(variable), "token"))),
         };
 
-        bool IsOn(string name) => Set(name)?.ToUpperInvariant() is "1" or "ON" or "YES" or "TRUE";
+        bool IsOn(string name) => Set(variable, name)?.ToUpperInvariant() is "1" or "ON" or "YES" or "TRUE";
 
-        TimeSpan Seconds(string name) => Set(name) is not { } text ? TimeSpan.FromSeconds(10)
+        TimeSpan Seconds(string name) => Set(variable, name) is not { } text ? TimeSpan.FromSeconds(10)
             : double.TryParse(text, NumberStyles.Float, CultureInfo.InvariantCulture, out double seconds)
                 && seconds is > 0 and <= 86400 ? TimeSpan.FromSeconds(seconds)
             : throw new ArgumentException($"{name} is '{text}', expected seconds from above 0 to 86400");
+    }
+
+    /// <summary>The cache alone, which needs no token and no address.</summary>
+    internal static string CacheFrom(Func<string, string?> variable) => Path.GetFullPath(Expanded(
+        variable,
+        Set(variable, "HF_HUB_CACHE") ?? Set(variable, "HUGGINGFACE_HUB_CACHE")
+            ?? Path.Combine(HomeFrom(variable), "hub")));
+
+    private static string HomeFrom(Func<string, string?> variable) => Expanded(
+        variable,
+        Set(variable, "HF_HOME") ?? Path.Combine(Set(variable, "XDG_CACHE_HOME") ?? "~/.cache", "huggingface"));
+
+    private static string? Set(Func<string, string?> variable, string name) =>
+        variable(name)?.Trim() is { Length: > 0 } value ? value : null;
+
+    /// <summary>A leading ~ is the user's folder, as shells and other tools of the hub have it.</summary>
+    private static string Expanded(Func<string, string?> variable, string path)
+    {
+        if (path != "~" && !path.StartsWith("~/", StringComparison.Ordinal))
+        {
+            return path;
+        }
+
+        string user = Set(variable, "HOME") ?? Environment.GetFolderPath(
+            Environment.SpecialFolder.UserProfile, Environment.SpecialFolderOption.DoNotVerify);
+        return Path.Combine(user, path.Length > 2 ? path[2..] : string.Empty);
     }
 
     private static Uri EndpointOf(string text) =>

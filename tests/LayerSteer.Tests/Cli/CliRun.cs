@@ -17,6 +17,8 @@ internal sealed record CliRun(int Code, string Out, string Notes)
         Environment.SetEnvironmentVariable("LAYERSTEER_HOME", home);
         Environment.SetEnvironmentVariable("LAYERSTEER_CACHE", Cache = Path.Combine(home, "cache"));
         Environment.SetEnvironmentVariable("LAYERSTEER_POCKET", Pocket = Path.Combine(home, "pocket"));
+        Environment.SetEnvironmentVariable("HF_HUB_CACHE", Path.Combine(home, "hub"));
+        Environment.SetEnvironmentVariable("HF_HUB_OFFLINE", "1");
         AppDomain.CurrentDomain.ProcessExit += (_, _) => Directory.Delete(home, recursive: true);
     }
 
