@@ -53,7 +53,7 @@ internal sealed class RandomSteering : IDisposable
             owner._decoder,
             new float[RandomDecoder.Spec.DModel],
             new SaeActivation(SaeActivationKind.TopK, K),
-            normalises: true,
+            InputNormalisation.LayerNorm,
             _nothing,
             new Lazy<string>("random"),
             pool);

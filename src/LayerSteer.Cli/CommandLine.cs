@@ -23,6 +23,7 @@ internal static class CommandLine
         ("sae", SaeCommand.Create),
         ("check", CheckCommand.Create),
         ("inspect", InspectCommand.Create),
+        ("convert", ConvertCommand.Create),
         ("evaluate", EvaluateCommand.Create),
         ("timing", TimingCommand.Create),
         ("dataset", DatasetCommand.Create),

@@ -1,3 +1,6 @@
+using System.CommandLine;
+using LayerSteer.Formats;
+
 namespace LayerSteer.Cli;
 
 /// <summary>Checks of the files that a command will write, made before it computes anything.</summary>
@@ -27,4 +30,18 @@ internal static class OutputFiles
             }
         }
     }
+
+    /// <summary>Refuses a name that says no format of tensors.</summary>
+    public static void RequireTensorName(Option<string> output) => output.Validators.Add(result =>
+    {
+        if (result.Tokens.Count == 1 && Path.GetExtension(result.Tokens[0].Value) is not (".npz" or ".safetensors"))
+        {
+            result.AddError(
+                $"--out is '{result.Tokens[0].Value}', expected a name that ends in .npz or .safetensors");
+        }
+    });
+
+    /// <summary>A writer of the format that the name says.</summary>
+    public static TensorWriter Tensors(string path) =>
+        Path.GetExtension(path) == ".npz" ? new NpzWriter(path) : new SafetensorsWriter(path);
 }

@@ -10,11 +10,14 @@ using Spectre.Console;
 
 namespace LayerSteer.Cli;
 
-/// <summary>`layersteer sae train`: sparse autoencoders for layers of a model.</summary>
+/// <summary>`layersteer sae`: `train` makes sparse autoencoders for layers of a model, `apply` runs one on an array.</summary>
 internal static class SaeCommand
 {
     public static Command Create(Terminal terminal) =>
-        new("sae", "Sparse autoencoders: train them for a model.") { Train(terminal) };
+        new("sae", "Sparse autoencoders: train them for a model, apply one to an array.")
+        {
+            Train(terminal), SaeApplyCommand.Create(terminal),
+        };
 
     private static Command Train(Terminal terminal)
     {

@@ -38,14 +38,7 @@ internal static class TraceCommand
         command.Options.Add(output);
         command.Options.Add(csv);
         command.Options.Add(json);
-        output.Validators.Add(result =>
-        {
-            if (result.Tokens.Count == 1 && Path.GetExtension(result.Tokens[0].Value) is not (".npz" or ".safetensors"))
-            {
-                result.AddError(
-                    $"--out is '{result.Tokens[0].Value}', expected a name that ends in .npz or .safetensors");
-            }
-        });
+        OutputFiles.RequireTensorName(output);
         command.SetAction((parse, cancellation) =>
         {
             SteeringOptions options = steering.Options(parse);
@@ -87,7 +80,7 @@ internal static class TraceCommand
             }
 
             using (Tracer tracer = new(steerer.Decoder, steerer.Sites, plan))
-            using (TensorWriter writer = Writer(path))
+            using (TensorWriter writer = OutputFiles.Tensors(path))
             {
                 for (int i = 0; i < ids.Length; i++)
                 {
@@ -138,7 +131,4 @@ internal static class TraceCommand
             $"prompt {index} has {ids.Length} tokens; the first {context} are kept, which is the model's context");
         return ids[..context];
     }
-
-    private static TensorWriter Writer(string path) =>
-        Path.GetExtension(path) == ".npz" ? new NpzWriter(path) : new SafetensorsWriter(path);
 }

@@ -15,6 +15,6 @@ public readonly ref struct AutoencoderTensors
     /// <summary>b_dec, [dIn].</summary>
     public required ReadOnlySpan<float> DecoderBias { get; init; }
 
-    /// <summary>The threshold of each latent, [dSae]; empty but for JumpReLU.</summary>
+    /// <summary>The threshold of each latent, [dSae]; empty but for a JumpReLU that is not gated.</summary>
     public ReadOnlySpan<float> Thresholds { get; init; }
 }

@@ -1,7 +1,6 @@
 using System.Globalization;
 using LayerSteer.Formats;
 using LayerSteer.Models;
-using LayerSteer.Numerics;
 
 namespace LayerSteer.Autoencoders;
 
@@ -12,8 +11,6 @@ namespace LayerSteer.Autoencoders;
 /// </summary>
 public static class OpenAiAutoencoder
 {
-    private const int LargestDimension = 1 << 24;
-
     /// <summary>Loads an autoencoder from a file, or from the one checkpoint in a folder.</summary>
     /// <param name="path">A <c>.pt</c> or <c>.safetensors</c> file, or a folder that holds exactly one.</param>
     /// <param name="options">How to load it; the defaults if null.</param>
@@ -25,52 +22,49 @@ public static class OpenAiAutoencoder
     public static SparseAutoencoder Load(string path, LoadOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(path);
-        options ??= new LoadOptions();
-        string filePath = Find(path);
-        FileStamp stamp = FileStamp.Of(filePath);
-        using TensorFile file = TensorFile.Open(filePath);
-        StoredTensor encoder = file["encoder.weight"];
-        if (encoder.Shape.Count != 2 || encoder.Shape.Any(n => n is < 1 or > LargestDimension))
-        {
-            throw new InvalidDataException(
-                $"'{filePath}': tensor encoder.weight is [{string.Join(", ", encoder.Shape)}], "
-                + "expected [latents, width of the input]");
-        }
+        using AutoencoderFile file = Open(SaeFiles.Open(Find(path)));
+        return file.Load(options);
+    }
 
-        int dSae = (int)encoder.Shape[0];
-        int dIn = (int)encoder.Shape[1];
-        StoredTensor decoder = file["decoder.weight"];
-        decoder.ExpectShape(dIn, dSae);
-        float[] preBias = Finite(file, "pre_bias", dIn);
-        float[] latentBias = Finite(file, "latent_bias", dSae);
-        SaeActivation activation = ReadActivation(file, dSae);
-
-        var cache = new WeightCache(options, "autoencoder", [stamp]);
-        var digest = new Lazy<string>(() => FileDigest.OfFile(filePath, cache.Folder));
-        WeightStore? store = cache.Open(WeightType.F32, digest);
+    /// <summary>Opens a checkpoint.</summary>
+    internal static AutoencoderFile Open(SaeFiles files)
+    {
         try
         {
-            var screened = new ScreenedEncoder(store, dSae, dIn, latentBias, FiniteReader.Of(encoder));
-            NativeBuffer rows = store.Take(
-                "decoder", (long)dSae * dIn, rows => Transpose(rows, dIn, dSae, FiniteReader.Of(decoder)));
-            cache.Save(store);
-            var autoencoder = new SparseAutoencoder(
-                filePath,
-                screened,
-                rows,
-                preBias,
-                activation,
-                normalises: activation.Kind != SaeActivationKind.Relu,
-                store,
-                digest,
-                options.Pool ?? WorkerPool.Shared);
-            store = null;
-            return autoencoder;
+            return Check(files);
         }
-        finally
+        catch
         {
-            store?.Dispose();
+            files.Dispose();
+            throw;
         }
+    }
+
+    private static AutoencoderFile Check(SaeFiles files)
+    {
+        StoredTensor encoder = files.Weights["encoder.weight"];
+        (int dIn, int dSae) = StoredMatrix.SizesOf(encoder, isColumns: false);
+        StoredTensor decoder = files.Matrix("decoder.weight", isColumns: true, dIn, dSae);
+        float[] preBias = files.Vector("pre_bias", dIn);
+        float[] latentBias = files.Vector("latent_bias", dSae);
+        SaeActivation activation = ReadActivation(files.Weights, dSae);
+        return new AutoencoderFile(files, SaeFormat.OpenAi)
+        {
+            Config = new AutoencoderConfig
+            {
+                DIn = dIn,
+                DSae = dSae,
+                Kind = activation.Kind,
+                K = activation.K,
+                Normalisation = activation.Kind == SaeActivationKind.Relu
+                    ? InputNormalisation.None
+                    : InputNormalisation.LayerNorm,
+            },
+            Encoder = new StoredMatrix(encoder, isColumns: false),
+            Decoder = new StoredMatrix(decoder, isColumns: true),
+            EncoderBias = latentBias,
+            DecoderBias = preBias,
+        };
     }
 
     private static string Find(string path)
@@ -93,7 +87,13 @@ public static class OpenAiAutoencoder
         string name = file.Values.TryGetValue("activation", out object? value) ? value as string ?? "?" : "ReLU";
         if (name == "ReLU")
         {
-            return new SaeActivation(SaeActivationKind.Relu, 0);
+            // A file that lost the name of its activation would be run as ReLU, and without normalisation.
+            return file.Values.ContainsKey("activation_state_dict.k")
+                || file.Tensors.ContainsKey("activation_state_dict.k")
+                    ? throw new InvalidDataException(
+                        $"'{file.Path}': activation_state_dict has k, but activation is "
+                        + $"{(value is null ? "nothing" : "'ReLU'")}; expected activation 'TopK', or no k")
+                    : new SaeActivation(SaeActivationKind.Relu, 0);
         }
 
         if (name != "TopK")
@@ -146,34 +146,5 @@ public static class OpenAiAutoencoder
 
         throw new InvalidDataException(
             $"'{file.Path}': activation is TopK, but activation_state_dict has no whole number k");
-    }
-
-    private static float[] Finite(TensorFile file, string name, int length)
-    {
-        StoredTensor tensor = file[name];
-        tensor.ExpectShape(length);
-        float[] values = new float[length];
-        FiniteReader.Of(tensor)(0, values);
-        return values;
-    }
-
-    /// <summary>[dIn, dSae] on disk to [dSae, dIn] in memory, in blocks that the caches hold.</summary>
-    internal static void Transpose(NativeBuffer rows, int dIn, int dSae, ElementReader read)
-    {
-        const int Block = 16;
-        float[] block = new float[checked(Block * dSae)];
-        for (int i = 0; i < dIn; i += Block)
-        {
-            int count = Math.Min(Block, dIn - i);
-            read((long)i * dSae, block.AsSpan(0, count * dSae));
-            for (int f = 0; f < dSae; f++)
-            {
-                Span<float> target = rows.Span(((long)f * dIn) + i, count);
-                for (int j = 0; j < count; j++)
-                {
-                    target[j] = block[(j * dSae) + f];
-                }
-            }
-        }
     }
 }

@@ -20,18 +20,29 @@ public enum SaeActivationKind
     /// z = a where a is above 0 and above its latent's threshold, else 0 (Rajamanoharan et al. 2024, arXiv 2407.14435).
     /// </summary>
     JumpRelu,
+
+    /// <summary>
+    /// z keeps the largest a of each of k groups of neighbouring latents, ties to the lower latent, then max(·, 0)
+    /// (EleutherAI/sparsify).
+    /// </summary>
+    GroupMax,
 }
 
 /// <summary>An activation with its k.</summary>
 /// <param name="Kind">The function.</param>
-/// <param name="K">The number of latents kept of each token; 0 for ReLU and JumpReLU.</param>
+/// <param name="K">
+/// The number of latents kept of each token, of GroupMax the number of groups; 0 for ReLU and JumpReLU.
+/// </param>
 public readonly record struct SaeActivation(SaeActivationKind Kind, int K)
 {
     /// <summary>The threshold of each latent, [dSae], of JumpReLU; empty otherwise.</summary>
     public ReadOnlyMemory<float> Thresholds { get; init; }
 
-    /// <summary>Whether latents are kept by their own values alone, not by how they rank.</summary>
-    internal bool KeepsByValue => Kind is SaeActivationKind.Relu or SaeActivationKind.JumpRelu;
+    /// <summary>The latents of a group of GroupMax; 0 otherwise.</summary>
+    public int GroupSize { get; init; }
+
+    /// <summary>Whether all latents with a key above 0 may be kept, and not the k first of a ranking.</summary>
+    internal bool KeepsByValue => Kind is not (SaeActivationKind.TopK or SaeActivationKind.TopKIdentity);
 
     /// <summary>As reports print it: <c>TopK(32)</c>.</summary>
     public override string ToString() => Kind switch
@@ -39,6 +50,7 @@ public readonly record struct SaeActivation(SaeActivationKind Kind, int K)
         SaeActivationKind.Relu => "ReLU",
         SaeActivationKind.JumpRelu => "JumpReLU",
         SaeActivationKind.TopK => $"TopK({K})",
+        SaeActivationKind.GroupMax => $"GroupMax({K})",
         _ => $"TopK({K}, identity)",
     };
 
@@ -66,6 +78,12 @@ public readonly record struct SaeActivation(SaeActivationKind Kind, int K)
             ranks[i] = keys.Of(latents.IsEmpty ? i : latents[i], preActivations[i]);
         }
 
+        if (Kind == SaeActivationKind.GroupMax)
+        {
+            SelectOfGroups(latents, preActivations, ranks, takesKeys, kept);
+            return;
+        }
+
         bool all = KeepsByValue;
         ReadOnlySpan<float> thresholds = Thresholds.Span;
         int count = all ? ranks.Length : TopK.Select(ranks, topScratch[..K]);
@@ -81,6 +99,35 @@ public readonly record struct SaeActivation(SaeActivationKind Kind, int K)
             if (key > 0f || (Kind == SaeActivationKind.TopKIdentity && key != 0f && float.IsFinite(key)))
             {
                 kept.Add(latents.IsEmpty ? at : latents[at], takesKeys ? key : preActivations[at]);
+            }
+        }
+    }
+
+    private void SelectOfGroups(
+        ReadOnlySpan<int> latents,
+        ReadOnlySpan<float> preActivations,
+        ReadOnlySpan<float> keys,
+        bool takesKeys,
+        SparseLatents kept)
+    {
+        int best = -1;
+        int bestGroup = -1;
+        for (int i = 0; i <= keys.Length; i++)
+        {
+            int group = i == keys.Length ? int.MaxValue : (latents.IsEmpty ? i : latents[i]) / GroupSize;
+            if (group != bestGroup)
+            {
+                if (best >= 0)
+                {
+                    kept.Add(latents.IsEmpty ? best : latents[best], takesKeys ? keys[best] : preActivations[best]);
+                }
+
+                (best, bestGroup) = (-1, group);
+            }
+
+            if (i < keys.Length && keys[i] > (best < 0 ? 0f : keys[best]))
+            {
+                best = i;
             }
         }
     }

@@ -8,7 +8,14 @@ namespace LayerSteer.Autoencoders;
 /// <summary>
 /// Loads autoencoders in SAELens' layout, a folder with <c>cfg.json</c> and <c>sae_weights.safetensors</c>, and our own
 /// layout, one .safetensors file with the same tensors and the text of cfg.json in its header:
-/// <code>W_enc [dIn, dSae], b_enc [dSae], W_dec [dSae, dIn], b_dec [dIn], threshold [dSae] of jumprelu</code>
+/// <code>
+/// all:        W_enc [dIn, dSae], W_dec [dSae, dIn], b_dec [dIn]
+/// not gated:  b_enc [dSae]
+/// jumprelu:   threshold [dSae], or log_threshold of a training checkpoint
+/// batchtopk:  threshold, or topk_threshold (one number): as JumpReLU, which is how it is used after training
+/// gated:      b_gate, r_mag, b_mag [dSae]
+/// older:      scaling_factor [dSae], of which latents are multiples when they are decoded
+/// </code>
 /// </summary>
 public static class SaeLensAutoencoder
 {
@@ -21,44 +28,8 @@ public static class SaeLensAutoencoder
     /// <summary>The header's entry that holds the text of cfg.json in our own file.</summary>
     internal const string ConfigEntry = "layersteer.sae.cfg";
 
-    /// <summary>Whether a path is one of the two layouts.</summary>
-    /// <param name="path">A file or a folder; it need not exist.</param>
-    /// <exception cref="InvalidDataException">It is a .safetensors file that is damaged.</exception>
-    public static bool Recognises(string path)
-    {
-        ArgumentNullException.ThrowIfNull(path);
-        if (Directory.Exists(path))
-        {
-            return File.Exists(Path.Combine(path, ConfigName));
-        }
-
-        if (!path.EndsWith(".safetensors", StringComparison.OrdinalIgnoreCase) || !File.Exists(path))
-        {
-            return false;
-        }
-
-        if (Path.GetFileName(path) == WeightsName && File.Exists(ConfigBeside(path)))
-        {
-            return true;
-        }
-
-        using TensorFile file = TensorFile.Open(path);
-        return file.Values.ContainsKey(ConfigEntry);
-    }
-
-    /// <summary>What the configuration says, without the weights.</summary>
-    /// <param name="path">A file or a folder that <see cref="Recognises"/> accepts.</param>
-    /// <exception cref="InvalidDataException">A file is missing or damaged, or a field is out of range.</exception>
-    /// <exception cref="NotSupportedException">A setting is not supported; the message names it.</exception>
-    public static AutoencoderConfig ReadConfig(string path)
-    {
-        ArgumentNullException.ThrowIfNull(path);
-        using TensorFile weights = TensorFile.Open(WeightsOf(path));
-        return ReadConfig(path, weights);
-    }
-
     /// <summary>Loads an autoencoder.</summary>
-    /// <param name="path">A file or a folder that <see cref="Recognises"/> accepts.</param>
+    /// <param name="path">A folder, its file of weights, or a file of our own.</param>
     /// <param name="options">How to load it; the defaults if null.</param>
     /// <returns>The autoencoder; the caller disposes it.</returns>
     /// <exception cref="InvalidDataException">
@@ -68,68 +39,28 @@ public static class SaeLensAutoencoder
     public static SparseAutoencoder Load(string path, LoadOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(path);
-        options ??= new LoadOptions();
-        string filePath = WeightsOf(path);
-        FileStamp stamp = FileStamp.Of(filePath);
-        using TensorFile file = TensorFile.Open(filePath);
-        AutoencoderConfig config = ReadConfig(path, file);
-        (int dIn, int dSae) = (config.DIn, config.DSae);
-        StoredTensor encoder = file["W_enc"];
-        StoredTensor decoder = file["W_dec"];
-        encoder.ExpectShape(dIn, dSae);
-        decoder.ExpectShape(dSae, dIn);
-        foreach (string name in file.Tensors.Keys)
-        {
-            if (name is not ("W_enc" or "W_dec" or "b_enc" or "b_dec")
-                && !(name == "threshold" && config.Kind == SaeActivationKind.JumpRelu))
-            {
-                throw new NotSupportedException(
-                    $"'{filePath}': tensor {Display.Name(name)} is not supported; "
-                    + "supported: W_enc, W_dec, b_enc, b_dec, and threshold of jumprelu");
-            }
-        }
+        string weights = Directory.Exists(path) ? Path.Combine(path, WeightsName) : path;
+        string config = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(weights))!, ConfigName);
+        using AutoencoderFile file =
+            Open(SaeFiles.Open(weights, Directory.Exists(path) || File.Exists(config) ? config : null));
+        return file.Load(options);
+    }
 
-        float[] decoderBias = Vector(file, "b_dec", dIn);
-        float[] encoderBias = Vector(file, "b_enc", dSae);
-        var activation = new SaeActivation(config.Kind, config.K);
-        if (config.Kind == SaeActivationKind.JumpRelu)
-        {
-            activation = activation with { Thresholds = Vector(file, "threshold", dSae) };
-        }
-
-        var cache = new WeightCache(options, "autoencoder", [stamp]);
-        var digest = new Lazy<string>(() => Digest(path, filePath, cache.Folder));
-        WeightStore? store = cache.Open(WeightType.F32, digest);
+    /// <summary>Opens the files of a folder, or a file with the configuration in its header.</summary>
+    internal static AutoencoderFile Open(SaeFiles files)
+    {
         try
         {
-            ScreenedEncoder screened = ReadEncoder(store, encoder, encoderBias, dIn, dSae);
-            NativeBuffer rows = store.Take("decoder", (long)dSae * dIn, to => ReadRows(to, dSae, dIn, decoder));
-            cache.Save(store);
-            var autoencoder = new SparseAutoencoder(
-                filePath,
-                screened,
-                rows,
-                decoderBias,
-                activation,
-                config.Normalises,
-                store,
-                digest,
-                options.Pool ?? WorkerPool.Shared,
-                config.TakesOffBias)
-            {
-                HookPoint = config.HookPoint,
-                Config = config,
-            };
-            store = null;
-            return autoencoder;
+            return Check(files, ReadConfig(files));
         }
-        finally
+        catch
         {
-            store?.Dispose();
+            files.Dispose();
+            throw;
         }
     }
 
-    /// <summary>An autoencoder in memory, which copies the weights.</summary>
+    /// <summary>An autoencoder in memory, which copies the weights; not a gated one.</summary>
     internal static SparseAutoencoder Create(
         string name, AutoencoderConfig config, AutoencoderTensors tensors, WorkerPool pool)
     {
@@ -153,7 +84,7 @@ public static class SaeLensAutoencoder
                 rows,
                 tensors.DecoderBias.ToArray(),
                 new SaeActivation(config.Kind, config.K) { Thresholds = tensors.Thresholds.ToArray() },
-                config.Normalises,
+                config.Normalisation,
                 store,
                 new Lazy<string>(string.Empty),
                 pool,
@@ -161,6 +92,7 @@ public static class SaeLensAutoencoder
             {
                 HookPoint = config.HookPoint,
                 Config = config,
+                Format = SaeFormat.LayerSteer,
             };
             store = null;
             return autoencoder;
@@ -171,74 +103,136 @@ public static class SaeLensAutoencoder
         }
     }
 
-    private static string WeightsOf(string path) =>
-        Directory.Exists(path) ? Path.Combine(path, WeightsName) : path;
-
-    private static string ConfigBeside(string file) =>
-        Path.Combine(Path.GetDirectoryName(Path.GetFullPath(file))!, ConfigName);
-
-    private static AutoencoderConfig ReadConfig(string path, TensorFile weights)
+    private static SaeLensConfig ReadConfig(SaeFiles files)
     {
-        if (weights.Values.TryGetValue(ConfigEntry, out object? text) && !Directory.Exists(path))
+        if (files.ConfigPath is { } path)
         {
-            using ConfigFile own = ConfigFile.Parse(path, Encoding.UTF8.GetBytes((string)text));
-            return AutoencoderConfig.Read(own);
+            using ConfigFile config = ConfigFile.Read(path);
+            return SaeLensConfig.Read(config);
         }
 
-        using ConfigFile config =
-            ConfigFile.Read(Directory.Exists(path) ? Path.Combine(path, ConfigName) : ConfigBeside(path));
-        return AutoencoderConfig.Read(config);
-    }
-
-    /// <summary>Of the file alone if it says all, else of both files.</summary>
-    private static string Digest(string path, string filePath, string? cacheFolder)
-    {
-        string folder = Path.GetDirectoryName(Path.GetFullPath(filePath))!;
-        return Directory.Exists(path) || File.Exists(ConfigBeside(filePath))
-            ? FileDigest.OfFiles(folder, [ConfigName, Path.GetFileName(filePath)], cacheFolder)
-            : FileDigest.OfFile(filePath, cacheFolder);
-    }
-
-    /// <summary>[dIn, dSae] on disk to rows of latents.</summary>
-    private static ScreenedEncoder ReadEncoder(
-        WeightStore store, StoredTensor encoder, float[] bias, int dIn, int dSae)
-    {
-        // Read when a store that has it packed does not have it.
-        var rows = new Lazy<NativeBuffer>(() =>
+        if (!files.Weights.Values.TryGetValue(ConfigEntry, out object? text))
         {
-            var buffer = new NativeBuffer((long)dSae * dIn);
-            OpenAiAutoencoder.Transpose(buffer, dIn, dSae, FiniteReader.Of(encoder));
-            return buffer;
-        });
-        try
-        {
-            return new ScreenedEncoder(
-                store, dSae, dIn, bias, (start, to) => rows.Value.Span(start, to.Length).CopyTo(to));
+            throw new InvalidDataException(
+                $"'{files.Path}': no {ConfigName} beside it and no {ConfigEntry} in its header, expected one of them");
         }
-        finally
+
+        using ConfigFile own = ConfigFile.Parse(files.Path, Encoding.UTF8.GetBytes((string)text));
+        return SaeLensConfig.Read(own);
+    }
+
+    private static AutoencoderFile Check(SaeFiles files, SaeLensConfig settings)
+    {
+        AutoencoderConfig config = settings.Config;
+        (int dIn, int dSae) = (config.DIn, config.DSae);
+        if (files.Has("W_skip"))
         {
-            if (rows.IsValueCreated)
+            throw new NotSupportedException(
+                $"'{files.Path}': tensor W_skip is that of a skip transcoder, which reads one place and writes another; "
+                + "an autoencoder is needed to steer one layer");
+        }
+
+        StoredTensor encoder = files.Matrix("W_enc", isColumns: true, dIn, dSae);
+        StoredTensor decoder = files.Matrix("W_dec", isColumns: false, dIn, dSae);
+        string architecture = settings.Architecture;
+        files.RefuseOthers(
+            $"architecture '{architecture}'",
+            ["W_enc", "W_dec", "b_dec", .. TensorsOf(architecture), "scaling_factor"]);
+        float s = (float)settings.InputFactor;
+        float[] decoderBias = files.Vector("b_dec", dIn);
+        if (settings.InputFactor != 1)
+        {
+            decoderBias = [.. decoderBias.Select(b => (float)(b / settings.InputFactor))];
+        }
+
+        bool rescalesJumpRelu = config.RescalesByDecoderNorm && architecture == "batchtopk";
+        return new AutoencoderFile(files, files.ConfigPath is null ? SaeFormat.LayerSteer : SaeFormat.SaeLens)
+        {
+            // After training it is JumpReLU, which has no such setting: its latents are those of a decoder of norm 1.
+            Config = rescalesJumpRelu ? config with { RescalesByDecoderNorm = false } : config,
+            BringsDecoderToNorm1 = rescalesJumpRelu,
+            Encoder = new StoredMatrix(encoder, isColumns: true) { Factor = s },
+            Decoder = new StoredMatrix(decoder, isColumns: false)
             {
-                rows.Value.Dispose();
-            }
-        }
+                Factor = (float)(1 / settings.InputFactor),
+                Factors = LatentFactors(files, settings),
+            },
+            EncoderBias = files.Vector(config.IsGated ? "b_mag" : "b_enc", dSae),
+            DecoderBias = decoderBias,
+            Thresholds = Thresholds(files, architecture, dSae),
+            GateBias = config.IsGated ? files.Vector("b_gate", dSae) : [],
+            GateLogScale = config.IsGated ? files.Vector("r_mag", dSae) : [],
+        };
     }
 
-    private static void ReadRows(NativeBuffer to, int rows, int width, StoredTensor tensor)
+    private static string[] TensorsOf(string architecture) => architecture switch
     {
-        ElementReader read = FiniteReader.Of(tensor);
-        for (int row = 0; row < rows; row++)
+        "gated" => ["b_gate", "b_mag", "r_mag"],
+        "jumprelu" => ["b_enc", "threshold", "log_threshold"],
+        "batchtopk" => ["b_enc", "threshold", "topk_threshold"],
+        _ => ["b_enc"],
+    };
+
+    private static float[] Thresholds(SaeFiles files, string architecture, int dSae)
+    {
+        if (architecture is not ("jumprelu" or "batchtopk"))
         {
-            read((long)row * width, to.Span((long)row * width, width));
+            return [];
         }
+
+        string other = architecture == "jumprelu" ? "log_threshold" : "topk_threshold";
+        if (files.Has("threshold") && files.Has(other))
+        {
+            throw new InvalidDataException($"'{files.Path}': tensors threshold and {other}, expected one of them");
+        }
+
+        if (!files.Has(other))
+        {
+            return files.Vector("threshold", dSae);
+        }
+
+        if (other == "topk_threshold")
+        {
+            return [.. Enumerable.Repeat(files.Scalar(other), dSae)];
+        }
+
+        return Exponentials(files, other, dSae);
     }
 
-    private static float[] Vector(TensorFile file, string name, int length)
+    /// <summary>e to each of a vector.</summary>
+    internal static float[] Exponentials(SaeFiles files, string name, int length)
     {
-        StoredTensor tensor = file[name];
-        tensor.ExpectShape(length);
-        float[] values = new float[length];
-        FiniteReader.Of(tensor)(0, values);
-        return values;
+        float[] logs = files.Vector(name, length);
+        float[] values = [.. logs.Select(log => (float)Math.Exp(log))];
+        int bad = Array.FindIndex(values, value => !float.IsFinite(value));
+        return bad < 0
+            ? values
+            : throw new InvalidDataException(
+                $"'{files.Path}': tensor {name} holds {logs[bad]} at element {bad}, and e to that is not finite");
+    }
+
+    /// <summary>scaling_factor where it says something; SAELens drops one of ones.</summary>
+    private static float[] LatentFactors(SaeFiles files, SaeLensConfig settings)
+    {
+        const string Name = "scaling_factor";
+        if (!files.Has(Name))
+        {
+            return settings.ScalesLatents
+                ? throw new InvalidDataException(
+                    $"'{files.Path}': finetuning_scaling_factor is true, but there is no tensor {Name}")
+                : [];
+        }
+
+        float[] factors = files.Vector(Name, settings.Config.DSae);
+        if (Array.TrueForAll(factors, factor => factor == 1f))
+        {
+            return [];
+        }
+
+        return settings.ScalesLatents
+            ? factors
+            : throw new InvalidDataException(
+                $"'{files.Path}': tensor {Name} is not all 1, but finetuning_scaling_factor is false; expected true, or "
+                + "no such tensor");
     }
 }

@@ -3,25 +3,25 @@ using LayerSteer.Numerics;
 
 namespace LayerSteer.Autoencoders;
 
-/// <summary>What decoding needs to know of the input that was encoded.</summary>
-/// <param name="Mean">mu, the mean of x; 0 without normalisation.</param>
-/// <param name="Scale">std, the sample standard deviation of x; 1 without normalisation.</param>
-public readonly record struct InputScale(float Mean, float Scale);
-
 /// <summary>
 /// A sparse autoencoder (Gao et al. 2024, arXiv 2406.04093; formulas of the released code):
 /// <code>
-/// x̃ = (x − mu) / (std + 1e-5)      mu = mean(x), std with divisor d − 1; x̃ = x if it does not normalise
+/// x̃ = (x − mu) / (std + 1e-5)      as InputNormalisation says; x̃ = x if it does not normalise
 /// a = W_enc (x̃ − b_dec) + b_enc     pre-activations, [dSae]; b_dec is not taken off where the file says so
 /// z = act(a)                        latents, [dSae]
 /// x̂ = (W_decᵀ z + b_dec)·std + mu   reconstruction, [dIn]
+/// </code>
+/// This is the one form of every format that is loaded. What a format has beside it is folded into these weights:
+/// <code>
+/// gated (Rajamanoharan et al. 2024, arXiv 2404.16014), π = W_enc (x̃ − b_dec):
+///   z = 1[π + b_gate > 0]·max(0, e^r·π + b_mag)  =  JumpReLU of a = e^r·π + b_mag with θ = b_mag − e^r·b_gate
+/// rescaled by decoder norms, n_j = ‖row j of W_dec‖:
+///   rows of W_enc and b_enc times n, rows of W_dec over n; a is what is ranked, n times what the file's encoder gives
 /// </code>
 /// Immutable and thread-safe; disposing frees the weights.
 /// </summary>
 public sealed class SparseAutoencoder : IDisposable
 {
-    private const float NormalisationEpsilon = 1e-5f;
-
     private readonly ScreenedEncoder _encoder;
     private readonly NativeBuffer _decoder;
     private readonly float[] _decoderBias;
@@ -36,7 +36,7 @@ public sealed class SparseAutoencoder : IDisposable
         NativeBuffer decoder,
         float[] decoderBias,
         SaeActivation activation,
-        bool normalises,
+        InputNormalisation normalisation,
         WeightStore store,
         Lazy<string> digest,
         WorkerPool pool,
@@ -48,7 +48,7 @@ public sealed class SparseAutoencoder : IDisposable
         _decoderBias = decoderBias;
         _inputBias = takesOffBias ? decoderBias : new float[decoderBias.Length];
         Activation = activation;
-        Normalises = normalises;
+        Normalisation = normalisation;
         _store = store;
         _digest = digest;
         _pool = pool;
@@ -66,8 +66,20 @@ public sealed class SparseAutoencoder : IDisposable
     /// <summary>Its activation.</summary>
     public SaeActivation Activation { get; }
 
+    /// <summary>How inputs are brought to the scale that it was trained at.</summary>
+    public InputNormalisation Normalisation { get; }
+
     /// <summary>Whether inputs are brought to mean 0 and standard deviation 1 first.</summary>
-    public bool Normalises { get; }
+    public bool Normalises => Normalisation == InputNormalisation.LayerNorm;
+
+    /// <summary>
+    /// n, [dSae]: how many times the pre-activations are those of the encoder in the file, where it rescales them by the
+    /// decoder's norms (<see cref="AutoencoderConfig.RescalesByDecoderNorm"/>); empty otherwise.
+    /// </summary>
+    public ReadOnlyMemory<float> PreActivationScales { get; internal init; }
+
+    /// <summary>The format of its files.</summary>
+    public SaeFormat Format { get; internal init; }
 
     /// <summary>The hook point that it was trained at, if its file says so; it can sit nowhere else.</summary>
     public HookPoint? HookPoint { get; internal init; }
@@ -78,26 +90,32 @@ public sealed class SparseAutoencoder : IDisposable
     /// <summary>SHA-256 of the file; computed when first asked for.</summary>
     public string Digest => _digest.Value;
 
-    /// <summary>
-    /// Loads an autoencoder: a checkpoint of openai/sparse_autoencoder (<see cref="OpenAiAutoencoder"/>), a folder in
-    /// SAELens' layout or our own single file (<see cref="SaeLensAutoencoder"/>). Which it is, its content says.
-    /// </summary>
+    /// <summary>Loads an autoencoder of any format that <see cref="SaeFormat"/> lists. Its content says which.</summary>
     /// <param name="path">The file or the folder.</param>
     /// <param name="options">How to load it; the defaults if null.</param>
     /// <returns>The autoencoder; the caller disposes it.</returns>
-    /// <exception cref="InvalidDataException">A file is missing or damaged.</exception>
+    /// <exception cref="InvalidDataException">
+    /// A file is missing, damaged or of no known format, a field is out of range, or a tensor is missing, of another shape
+    /// or not finite.
+    /// </exception>
     /// <exception cref="NotSupportedException">It is of a kind that is not supported; the message names it.</exception>
-    public static SparseAutoencoder Load(string path, LoadOptions? options = null) =>
-        SaeLensAutoencoder.Recognises(path)
-            ? SaeLensAutoencoder.Load(path, options)
-            : OpenAiAutoencoder.Load(path, options);
+    /// <exception cref="IOException">The file does not exist or cannot be opened.</exception>
+    public static SparseAutoencoder Load(string path, LoadOptions? options = null)
+    {
+        using AutoencoderFile file = SaeFormats.Open(path);
+        return file.Load(options);
+    }
 
     /// <summary>The hook point that an autoencoder's file names, without loading its weights.</summary>
     /// <param name="path">As for <see cref="Load"/>.</param>
     /// <returns>The hook point; null if the file names none.</returns>
     /// <exception cref="InvalidDataException">A file is missing or damaged.</exception>
-    public static HookPoint? ReadHookPoint(string path) =>
-        SaeLensAutoencoder.Recognises(path) ? SaeLensAutoencoder.ReadConfig(path).HookPoint : null;
+    /// <exception cref="NotSupportedException">It is of a kind that is not supported.</exception>
+    public static HookPoint? ReadHookPoint(string path)
+    {
+        using AutoencoderFile file = SaeFormats.Open(path);
+        return file.Config.HookPoint;
+    }
 
     /// <summary>Refuses a hook point of a model where this autoencoder cannot sit.</summary>
     /// <param name="spec">The model.</param>
@@ -132,24 +150,7 @@ public sealed class SparseAutoencoder : IDisposable
     public InputScale ScaleOf(ReadOnlySpan<float> x)
     {
         Require(x.Length, DIn, nameof(x));
-        return Normalises ? NormalScaleOf(x) : new InputScale(0f, 1f);
-    }
-
-    /// <summary>Mean and standard deviation of an input that is normalised.</summary>
-    internal static InputScale NormalScaleOf(ReadOnlySpan<float> x)
-    {
-        RowStatistics row = StatisticsKernel.Of(x);
-        return new InputScale(row.Mean, MathF.Sqrt(row.SquaredDeviations / (x.Length - 1)));
-    }
-
-    /// <summary>x̃, the normalised input.</summary>
-    internal static void Normalise(ReadOnlySpan<float> x, InputScale scale, Span<float> normalised)
-    {
-        float divisor = scale.Scale + NormalisationEpsilon;
-        for (int i = 0; i < x.Length; i++)
-        {
-            normalised[i] = (x[i] - scale.Mean) / divisor;
-        }
+        return InputScale.Of(Normalisation, x);
     }
 
     /// <summary>Pre-activations of rows: a = W_enc (x̃ − b_dec) + b_enc (Gao et al. 2024, eq. 1).</summary>
@@ -317,7 +318,7 @@ public sealed class SparseAutoencoder : IDisposable
             ReadOnlySpan<float> source = x.Slice(row * DIn, DIn);
             Span<float> input = inputs.Slice(row * DIn, DIn);
             scales[row] = ScaleOf(source);
-            float divisor = Normalises ? scales[row].Scale + NormalisationEpsilon : 1f;
+            float divisor = scales[row].Divisor(Normalisation);
             for (int i = 0; i < input.Length; i++)
             {
                 input[i] = ((source[i] - scales[row].Mean) / divisor) - _inputBias[i];

@@ -21,6 +21,15 @@ internal static class Display
         return name.Length > LongestName ? text.Append("...").ToString() : text.ToString();
     }
 
+    /// <summary>A message that may quote a file, without control characters and as long as it is.</summary>
+    public static string Line(string message) => string.Create(message.Length, message, (line, source) =>
+    {
+        for (int i = 0; i < line.Length; i++)
+        {
+            line[i] = char.IsControl(source[i]) || source[i] is '\u2028' or '\u2029' ? '?' : source[i];
+        }
+    });
+
     /// <summary>A shape as <c>[768, 32]</c>.</summary>
     public static string Shape(ReadOnlySpan<long> shape)
     {

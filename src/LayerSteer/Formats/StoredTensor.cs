@@ -139,6 +139,24 @@ public sealed class StoredTensor
         ReturnScratch(scratch);
     }
 
+    /// <summary>Reads elements as their bytes on disk, in row-major order, from the first of them on.</summary>
+    internal void ReadBytes(long start, Span<byte> destination)
+    {
+        int size = Type.Size();
+        int count = destination.Length / size;
+        CheckRange(start, count);
+        using PinnedBytes pinned = _bytes.Pin();
+        byte[]? scratch = RentScratch(count);
+        for (int done = 0; done < count;)
+        {
+            int part = ChunkLength(count - done);
+            Chunk(pinned, start + done, part, scratch).CopyTo(destination[(done * size)..]);
+            done += part;
+        }
+
+        ReturnScratch(scratch);
+    }
+
     /// <summary>Refuses any other shape.</summary>
     /// <param name="expected">The sizes of the dimensions, slowest first.</param>
     /// <exception cref="InvalidDataException">The tensor has another shape; the message says which.</exception>

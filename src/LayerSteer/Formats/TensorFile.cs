@@ -18,10 +18,10 @@ public sealed class TensorFile : IDisposable
     private readonly MappedFile _file;
     private readonly FileContents _contents;
 
-    private TensorFile(MappedFile file, FileContents contents)
+    private TensorFile(MappedFile file)
     {
         _file = file;
-        _contents = contents;
+        _contents = Read(file);
     }
 
     /// <summary>The full path of the file.</summary>
@@ -35,6 +35,9 @@ public sealed class TensorFile : IDisposable
     /// bool values of a .pt under names joined by dots, such as <c>activation_state_dict.k</c> (bytes become Latin-1
     /// strings, dtypes strings such as <c>torch.float32</c>). None is left out.</summary>
     public IReadOnlyDictionary<string, object> Values => _contents.Values;
+
+    /// <summary>Whether it is an .npz.</summary>
+    internal bool IsNpz { get; private set; }
 
     /// <summary>The tensor of that name.</summary>
     /// <param name="name">The whole name.</param>
@@ -60,7 +63,7 @@ public sealed class TensorFile : IDisposable
         MappedFile file = MappedFile.Open(path);
         try
         {
-            return new TensorFile(file, Read(file));
+            return new TensorFile(file);
         }
         catch
         {
@@ -73,7 +76,7 @@ public sealed class TensorFile : IDisposable
     /// <see cref="ObjectDisposedException"/>.</summary>
     public void Dispose() => _file.Dispose();
 
-    private static FileContents Read(MappedFile file)
+    private FileContents Read(MappedFile file)
     {
         byte[] start = file.Bytes.Copy(0, (int)Math.Min(512, file.Length));
         if (start.AsSpan().StartsWith(NpyReader.Magic))
@@ -84,7 +87,8 @@ public sealed class TensorFile : IDisposable
         if (start.AsSpan().StartsWith("PK\x03\x04"u8) || start.AsSpan().StartsWith("PK\x05\x06"u8))
         {
             IReadOnlyDictionary<string, ZipEntry> entries = ZipDirectory.Read(file);
-            return TorchReader.Recognises(entries)
+            IsNpz = !TorchReader.Recognises(entries);
+            return !IsNpz
                 ? TorchReader.ReadArchive(file, entries)
                 : NpyReader.ReadArchive(file, entries);
         }

@@ -134,6 +134,20 @@ public abstract class TensorWriter : IDisposable
         AppendFloats(values);
     }
 
+    /// <summary>Adds the next elements as their bytes, little-endian, whatever their type.</summary>
+    internal void AppendBytes(ReadOnlySpan<byte> bytes)
+    {
+        int count = bytes.Length / _type.Size();
+        if (_current is null || count > _left)
+        {
+            throw new ArgumentException("more elements than the tensor takes, or none was begun", nameof(bytes));
+        }
+
+        WriteBytes(bytes);
+        _left -= count;
+        EndIfWhole();
+    }
+
     /// <summary>Finishes the file and gives it its name. Nothing can be added afterwards.</summary>
     /// <exception cref="InvalidOperationException">The last tensor is not whole, or this was called before.</exception>
     /// <exception cref="IOException">The file cannot be written.</exception>

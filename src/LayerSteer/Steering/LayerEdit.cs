@@ -76,6 +76,9 @@ public sealed class LayerEdit
     /// <summary>The latents that clamp raises, ascending; empty for the other methods.</summary>
     public ReadOnlySpan<int> ClampedLatents => _clamped.Indices;
 
+    /// <summary>z' − z where it is the same for every position: that of a clamp.</summary>
+    internal SparseLatents ConstantChange => _clamped;
+
     /// <summary>
     /// Whether the edit reads latents; a clamp that keeps the error term adds a known direction and does not.
     /// </summary>

@@ -120,7 +120,7 @@ internal sealed class ActivationSource : IDisposable
             Span<float> to = _target!.Next(site, _written[site]++);
             if (_normalises)
             {
-                SparseAutoencoder.Normalise(rows[row], SparseAutoencoder.NormalScaleOf(rows[row]), to);
+                InputScale.OfLayerNorm(rows[row]).Normalise(rows[row], InputNormalisation.LayerNorm, to);
             }
             else
             {

@@ -180,7 +180,7 @@ internal sealed class SaeInTraining : IDisposable
             ? SaeActivationKind.TopK
             : SaeActivationKind.JumpRelu,
         K = _options.Activation == SaeTrainingActivation.TopK ? _options.K : 0,
-        Normalises = _options.Normalises,
+        Normalisation = _options.Normalises ? InputNormalisation.LayerNorm : InputNormalisation.None,
         HookPoint = Point,
         ModelName = modelName,
         PrependBos = prependsBos,

@@ -57,7 +57,7 @@ public class EncodedRowsTests
 
     [Fact]
     public void Random_weights_and_inputs_give_the_latents_of_the_dense_path() => Gen
-        .Select(Gen.ULong, Gen.Int[1, 90], Gen.Int[1, 700], Gen.Int[1, 40], Gen.Int[0, 3], Gen.Int[-30, 15])
+        .Select(Gen.ULong, Gen.Int[1, 90], Gen.Int[1, 700], Gen.Int[1, 40], Gen.Int[0, 4], Gen.Int[-30, 15])
         .Sample(
             (seed, dIn, dSae, k, kind, exponent) =>
             {
@@ -257,7 +257,7 @@ public class EncodedRowsTests
                 store.Take("decoder", (long)dSae * dIn, _ => { }),
                 new float[dIn],
                 ActivationOf(kind, k, dSae),
-                normalises: false,
+                InputNormalisation.None,
                 store,
                 new Lazy<string>("no file"),
                 pool ?? WorkerPool.Shared);
@@ -277,6 +277,7 @@ public class EncodedRowsTests
         {
             Thresholds = Each(RandomFloats.Of(77, dSae, 0.5f), (_, v) => v + 0.4f),
         },
+        SaeActivationKind.GroupMax => new SaeActivation(kind, (dSae + k - 1) / k) { GroupSize = k },
         _ => new SaeActivation(kind, k),
     };
 

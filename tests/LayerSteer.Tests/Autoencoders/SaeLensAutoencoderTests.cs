@@ -57,19 +57,6 @@ public sealed class SaeLensAutoencoderTests : IDisposable
     }
 
     [Theory]
-    [InlineData(
-        "saelens6-standard-normrescale",
-        "normalize_activations is 'constant_norm_rescale'; supported: none, layer_norm")]
-    [InlineData("saelens6-topk-rescale", "rescale_acts_by_decoder_norm is true; supported: false")]
-    public void Published_folders_with_other_settings_are_refused_by_their_names(string name, string message)
-    {
-        string folder = TestFiles.Golden($"sae-formats/{name}");
-        Assert.Equal(
-            $"'{Path.Combine(folder, "cfg.json")}': {message}",
-            Assert.Throws<NotSupportedException>(() => SparseAutoencoder.Load(folder)).Message);
-    }
-
-    [Theory]
     [InlineData(SaeActivationKind.Relu, true, true, TensorType.F32)]
     [InlineData(SaeActivationKind.TopK, true, true, TensorType.BF16)]
     [InlineData(SaeActivationKind.TopK, false, false, TensorType.F32)]
@@ -78,7 +65,11 @@ public sealed class SaeLensAutoencoderTests : IDisposable
     public void Both_layouts_give_back_what_was_written_and_the_same_latents(
         SaeActivationKind kind, bool normalises, bool takesOffBias, TensorType type)
     {
-        AutoencoderConfig config = Config(kind) with { Normalises = normalises, TakesOffBias = takesOffBias };
+        AutoencoderConfig config = Config(kind) with
+        {
+            Normalisation = normalises ? InputNormalisation.LayerNorm : InputNormalisation.None,
+            TakesOffBias = takesOffBias,
+        };
         string folder = _folder.File("folder");
         string file = _folder.File("own.safetensors");
         var provenance = new Dictionary<string, string> { ["layersteer.note"] = "made by a test" };
@@ -128,15 +119,46 @@ public sealed class SaeLensAutoencoderTests : IDisposable
     }
 
     [Theory]
-    [InlineData("architecture", "\"gated\"", "architecture is 'gated' with relu; supported: standard, topk, jumprelu")]
+    [InlineData(
+        "architecture",
+        "\"temporal\"",
+        "architecture is 'temporal' with relu; supported: standard, topk, jumprelu, gated, batchtopk, and matryoshka_ "
+        + "before one of them")]
+    [InlineData(
+        "architecture",
+        "\"jumprelu_skip_transcoder\"",
+        "architecture is 'jumprelu_skip_transcoder', which reads one place and writes another; an autoencoder is needed to "
+        + "steer one layer; supported: standard, topk, jumprelu, gated, batchtopk, and matryoshka_ before one of them")]
     [InlineData(
         "normalize_activations",
         "\"expected_average_only_in\"",
-        "normalize_activations is 'expected_average_only_in'; supported: none, layer_norm")]
-    [InlineData("reshape_activations", "\"hook_z\"", "reshape_activations is 'hook_z'; supported: none")]
-    [InlineData("finetuning_scaling_factor", "true", "finetuning_scaling_factor is true; supported: false")]
+        "normalize_activations is 'expected_average_only_in', but norm_scaling_factor is nothing; expected a number above "
+        + "0: √d_in over the mean norm of inputs; SAELens keeps it apart")]
     [InlineData(
-        "dtype", "\"float8\"", "dtype is 'float8'; supported: float32, torch.float32, bfloat16, torch.bfloat16")]
+        "normalize_activations",
+        "true",
+        "normalize_activations is 'expected_average_only_in', but norm_scaling_factor is nothing; expected a number above "
+        + "0: √d_in over the mean norm of inputs; SAELens keeps it apart")]
+    [InlineData(
+        "normalize_activations",
+        "\"constant_scalar_rescale\"",
+        "normalize_activations is 'constant_scalar_rescale', but activation_normalization_factor is nothing; expected a "
+        + "number above 0: what inputs are multiplied by")]
+    [InlineData(
+        "normalize_activations",
+        "\"batch_norm\"",
+        "normalize_activations is 'batch_norm'; supported: none, layer_norm, constant_norm_rescale, "
+        + "expected_average_only_in, constant_scalar_rescale")]
+    [InlineData(
+        "reshape_activations",
+        "\"hook_z\"",
+        "reshape_activations is 'hook_z', but hook_name is blocks.1.hook_resid_post; supported: none, or hook_z at "
+        + "attn.hook_z")]
+    [InlineData(
+        "dtype",
+        "\"float8\"",
+        "dtype is 'float8'; supported: float32, torch.float32, bfloat16, torch.bfloat16, float16, torch.float16, float64, "
+        + "torch.float64")]
     [InlineData("noise_scale", "0.5", "noise_scale is 0.5; this field is not supported")]
     [InlineData("activation_fn", "\"tanh\"", "activation_fn is 'tanh'; supported: relu, topk")]
     public void A_setting_that_is_not_supported_is_refused_by_its_name(string field, string value, string message) =>
@@ -166,6 +188,9 @@ public sealed class SaeLensAutoencoderTests : IDisposable
             "'DIR/cfg.json': k is 91, expected 1 to 90, the number of latents",
             Refusal<InvalidDataException>(cfg => cfg["k"] = 91));
         Assert.Equal(
+            "'DIR/sae_weights.safetensors': finetuning_scaling_factor is true, but there is no tensor scaling_factor",
+            Refusal<InvalidDataException>(cfg => cfg["finetuning_scaling_factor"] = true));
+        Assert.Equal(
             "'DIR/sae_weights.safetensors': tensor W_enc is [40, 90], expected [41, 90]",
             Refusal<InvalidDataException>(cfg => cfg["d_in"] = 41));
         Assert.StartsWith(
@@ -181,7 +206,7 @@ public sealed class SaeLensAutoencoderTests : IDisposable
         Rewrite(folder, cfg => cfg["architecture"] = "standard");
         Assert.Equal(
             $"'{Path.Combine(folder, "sae_weights.safetensors")}': tensor threshold is not supported; "
-            + "supported: W_enc, W_dec, b_enc, b_dec, and threshold of jumprelu",
+            + "architecture 'standard' has W_enc, W_dec, b_dec, b_enc, scaling_factor",
             Assert.Throws<NotSupportedException>(() => SparseAutoencoder.Load(folder)).Message);
     }
 
