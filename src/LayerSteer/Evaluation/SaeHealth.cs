@@ -89,7 +89,7 @@ public static class SaeHealth
                 decoder, autoencoder, point, windows, prefix, skipsFirst: true, original),
             Alignment = autoencoder.Alignment(),
             Activations = Activations(autoencoder, own, sample),
-            Normalisations = autoencoder.Normalises ? [] : Normalisations(own, sample, autoencoder.DIn),
+            Normalisations = autoencoder.Normalisation != InputNormalisation.None ? [] : Normalisations(own, sample, autoencoder.DIn),
             HookPoints = options.ScanTokens == 0 ? [] : Scan(decoder, own, windows[0], prefix, options, cancellation),
             Findings = [],
             Verdict = SaeVerdict.Healthy,
@@ -211,9 +211,18 @@ public static class SaeHealth
         float scale = (float)(norm / rows / Math.Sqrt(width));
         return
         [
-            new SaeVariant("none", reader.QualityOf(sample, _ => new InputScale(0f, 1f))),
-            new SaeVariant("layer_norm", reader.QualityOf(sample, SparseAutoencoder.NormalScaleOf)),
-            new SaeVariant("a mean norm of √d", reader.QualityOf(sample, _ => new InputScale(0f, scale))),
+            new SaeVariant("none", reader.QualityOf(sample, InputNormalisation.None, _ => new InputScale(0f, 1f))),
+            new SaeVariant(
+                "layer_norm", reader.QualityOf(sample, InputNormalisation.LayerNorm, InputScale.OfLayerNorm)),
+            new SaeVariant(
+                "constant_norm_rescale",
+                reader.QualityOf(
+                    sample,
+                    InputNormalisation.ConstantNorm,
+                    row => InputScale.Of(InputNormalisation.ConstantNorm, row))),
+            new SaeVariant(
+                "expected_average_only_in",
+                reader.QualityOf(sample, InputNormalisation.ConstantNorm, _ => new InputScale(0f, scale))),
         ];
     }
 

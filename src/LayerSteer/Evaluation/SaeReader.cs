@@ -65,14 +65,18 @@ internal sealed class SaeReader(SparseAutoencoder autoencoder)
     }
 
     /// <summary>How rows are reconstructed if they are normalised first: x̂ = scale·f((x − mean)/scale) + mean.</summary>
-    public ReconstructionQuality QualityOf(ReadOnlySpan<float> rows, ScaleOfRow scaleOf)
+    /// <param name="rows">[rows, dIn].</param>
+    /// <param name="normalisation">How scales are applied.</param>
+    /// <param name="scaleOf">The scale of a row.</param>
+    public ReconstructionQuality QualityOf(
+        ReadOnlySpan<float> rows, InputNormalisation normalisation, ScaleOfRow scaleOf)
     {
         int width = autoencoder.DIn;
         float[] normalised = new float[rows.Length];
         for (int row = 0; row < rows.Length / width; row++)
         {
             ReadOnlySpan<float> x = rows.Slice(row * width, width);
-            SparseAutoencoder.Normalise(x, scaleOf(x), normalised.AsSpan(row * width, width));
+            scaleOf(x).Normalise(x, normalisation, normalised.AsSpan(row * width, width));
         }
 
         float[] given = rows.ToArray();
