@@ -29,12 +29,16 @@ internal static class ModelText
         return clean.ToString();
     }
 
-    /// <summary>A token on one line: its word, with … in front where it goes on with the word before.</summary>
+    /// <summary>
+    /// A token on one line: its word, with … in front where it goes on with the word before. Bytes that are no character
+    /// by themselves are called so.
+    /// </summary>
     public static string Token(string text)
     {
         string clean = Clean(text).Replace("\n", "⏎", StringComparison.Ordinal);
         string word = clean.Trim();
-        return word.Length == 0 ? $"'{clean}'"
+        return word.Length > 0 && word.All(c => c == Replacement) ? "(part of a character)"
+            : word.Length == 0 ? $"'{clean}'"
             : clean[0] == ' ' || !char.IsLetter(word[0]) ? word
             : "…" + word;
     }

@@ -25,6 +25,7 @@ public class ModelTextTests
     [InlineData(" ", "' '")]
     [InlineData("\n", "⏎")]
     [InlineData("", "''")]
+    [InlineData("\uFFFD", "(part of a character)")]
     public void A_token_is_shown_on_one_line(string token, string expected) =>
         Assert.Equal(expected, ModelText.Token(token));
 }

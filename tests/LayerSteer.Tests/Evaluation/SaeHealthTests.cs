@@ -67,7 +67,7 @@ public sealed class SaeHealthTests : IDisposable
 
     [Fact]
     public void A_missing_normalisation_is_found() => Expect(
-        Measure(Write(config => config with { Normalises = false }), Own),
+        Measure(Write(config => config with { Normalisation = InputNormalisation.None }), Own),
         SaeFault.Normalisation,
         "it was probably trained with layer_norm");
 
