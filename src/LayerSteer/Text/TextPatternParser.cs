@@ -13,7 +13,6 @@ internal sealed class TextPatternParser
 {
     private const int MaxLength = 10_000;
     private const int MaxDepth = 32;
-    private const int MaxSteps = 20_000;
     private const int MaxRepeat = 1000;
 
     private static readonly int WordMask = RuneSet.CategoriesOf("L") | RuneSet.CategoriesOf("M")
@@ -32,19 +31,6 @@ internal sealed class TextPatternParser
         _source = source;
         _field = field;
     }
-
-    private abstract record Node(int MinLength);
-
-    private sealed record SetNode(RuneSet Set) : Node(1);
-
-    private sealed record Sequence(List<Node> Parts) : Node(Parts.Sum(p => p.MinLength));
-
-    private sealed record Choice(List<Node> Ways) : Node(Ways.Min(w => w.MinLength));
-
-    private sealed record Repeat(Node Body, int Least, int Most, bool Atomic)
-        : Node((int)Math.Min(MaxLength, (long)Body.MinLength * Least));
-
-    private sealed record Look(Node Body, bool Negative) : Node(0);
 
     /// <summary>A set of one code point.</summary>
     public static RuneSet SetOf(int codePoint)
@@ -66,7 +52,7 @@ internal sealed class TextPatternParser
             throw new NotSupportedException(
                 $"'{source}': {field} has {text.Length} characters; supported: {MaxLength}");
         }
-        Node root = parser.ReadChoice();
+        TextPatternNode root = parser.ReadChoice();
         if (parser._at < text.Length)
         {
             throw parser.Damaged("')' without '('");
@@ -76,38 +62,37 @@ internal sealed class TextPatternParser
             throw new NotSupportedException(
                 $"'{source}': {field} {TokenizerFile.Quote(text)} can match nothing at all, which is not supported");
         }
-        var steps = new List<TextPattern.Step>();
-        parser.Emit(root, steps);
-        steps.Add(new TextPattern.Step(TextPattern.Kind.Done));
-        return new TextPattern([.. steps], text, source);
+        return TextPatternCompiler.TryCompile(root, out TextPattern.Step[] steps)
+            ? new TextPattern(steps, text, source)
+            : throw parser.Unsupported($"a pattern of more than {TextPatternCompiler.MaxSteps} steps");
     }
 
-    private Node ReadChoice()
+    private TextPatternNode ReadChoice()
     {
         if (++_depth > MaxDepth)
         {
             throw Unsupported($"nesting deeper than {MaxDepth}");
         }
-        var ways = new List<Node> { ReadSequence() };
+        var ways = new List<TextPatternNode> { ReadSequence() };
         while (TryRead('|'))
         {
             ways.Add(ReadSequence());
         }
         _depth--;
-        return ways.Count == 1 ? ways[0] : new Choice(ways);
+        return ways.Count == 1 ? ways[0] : new TextPatternNode.Choice(ways);
     }
 
-    private Sequence ReadSequence()
+    private TextPatternNode.Sequence ReadSequence()
     {
-        var parts = new List<Node>();
+        var parts = new List<TextPatternNode>();
         while (_at < _text.Length && _text[_at] is not ('|' or ')'))
         {
             parts.Add(ReadRepeat(ReadAtom()));
         }
-        return new Sequence(parts);
+        return new TextPatternNode.Sequence(parts);
     }
 
-    private Node ReadAtom()
+    private TextPatternNode ReadAtom()
     {
         char c = _text[_at];
         switch (c)
@@ -115,19 +100,19 @@ internal sealed class TextPatternParser
             case '(':
                 return ReadGroup();
             case '[':
-                return new SetNode(ReadClass());
+                return new TextPatternNode.One(ReadClass());
             case '.':
                 _at++;
                 var all = new RuneSet();
                 all.AddRange('\n', '\n');
-                return new SetNode(all.Complete(negated: true));
+                return new TextPatternNode.One(all.Complete(negated: true));
             case '\\':
                 var set = new RuneSet();
                 if (ReadEscape(set) is >= 0 and int codePoint)
                 {
                     set.AddRange(codePoint, codePoint);
                 }
-                return new SetNode(Cased(set).Complete());
+                return new TextPatternNode.One(Cased(set).Complete());
             case '?' or '*' or '+':
                 throw Damaged($"'{c}' with nothing before it");
             case '^' or '$':
@@ -137,15 +122,15 @@ internal sealed class TextPatternParser
                 _at += used;
                 var one = new RuneSet();
                 one.AddRange(rune.Value, rune.Value);
-                return new SetNode(Cased(one).Complete());
+                return new TextPatternNode.One(Cased(one).Complete());
         }
     }
 
-    private Node ReadGroup()
+    private TextPatternNode ReadGroup()
     {
         bool outer = _ignoreCase;
         _at++;
-        Func<Node, Node> wrap = node => node;
+        Func<TextPatternNode, TextPatternNode> wrap = node => node;
         if (TryRead('?'))
         {
             if (TryRead("i:"))
@@ -154,18 +139,18 @@ internal sealed class TextPatternParser
             }
             else if (TryRead('='))
             {
-                wrap = node => new Look(node, Negative: false);
+                wrap = node => new TextPatternNode.Look(node, Negative: false);
             }
             else if (TryRead('!'))
             {
-                wrap = node => new Look(node, Negative: true);
+                wrap = node => new TextPatternNode.Look(node, Negative: true);
             }
             else if (!TryRead(':'))
             {
                 throw Unsupported($"the group '(?{(_at < _text.Length ? _text[_at] : ' ')}'");
             }
         }
-        Node body = ReadChoice();
+        TextPatternNode body = ReadChoice();
         if (!TryRead(')'))
         {
             throw Damaged("'(' without ')'");
@@ -174,7 +159,7 @@ internal sealed class TextPatternParser
         return wrap(body);
     }
 
-    private Node ReadRepeat(Node body)
+    private TextPatternNode ReadRepeat(TextPatternNode body)
     {
         while (_at < _text.Length)
         {
@@ -197,12 +182,12 @@ internal sealed class TextPatternParser
                 throw Unsupported("a lazy repetition ('??', '*?', '+?')");
             }
             bool atomic = !braces && TryRead('+');
-            if (body is Look || (body is not SetNode && (atomic || (body.MinLength == 0 && count.Most > 1))))
+            if (body is TextPatternNode.Look || (body is not TextPatternNode.One && (atomic || (body.MinLength == 0 && count.Most > 1))))
             {
                 throw Unsupported(
                     atomic ? "a possessive repetition of a group" : "the repetition of what can match nothing");
             }
-            body = new Repeat(body, count.Least, count.Most, atomic);
+            body = new TextPatternNode.Repeat(body, count.Least, count.Most, atomic);
         }
         return body;
     }
@@ -386,82 +371,6 @@ internal sealed class TextPatternParser
     private RuneSet Cased(RuneSet set) => !_ignoreCase || set.TryIgnoreCase()
         ? set
         : throw Unsupported("others than ASCII letters under (?i:");
-
-    private void Emit(Node node, List<TextPattern.Step> steps)
-    {
-        if (steps.Count > MaxSteps)
-        {
-            throw Unsupported($"a pattern of more than {MaxSteps} steps");
-        }
-        switch (node)
-        {
-            case SetNode one:
-                steps.Add(new TextPattern.Step(TextPattern.Kind.One, one.Set));
-                break;
-            case Sequence sequence:
-                sequence.Parts.ForEach(part => Emit(part, steps));
-                break;
-            case Choice choice:
-                EmitChoice(choice, steps);
-                break;
-            case Look look:
-                int at = Reserve(steps);
-                Emit(look.Body, steps);
-                steps.Add(new TextPattern.Step(TextPattern.Kind.Done));
-                steps[at] = new TextPattern.Step(TextPattern.Kind.Look, Target: steps.Count, Atomic: look.Negative);
-                break;
-            case Repeat { Body: SetNode one } run:
-                steps.Add(new TextPattern.Step(
-                    TextPattern.Kind.Run, one.Set, Min: run.Least, Max: run.Most, Atomic: run.Atomic));
-                break;
-            case Repeat repeat:
-                EmitRepeat(repeat, steps);
-                break;
-        }
-    }
-
-    private void EmitChoice(Choice choice, List<TextPattern.Step> steps)
-    {
-        var exits = new List<int>();
-        foreach (Node way in choice.Ways.SkipLast(1))
-        {
-            int fork = Reserve(steps);
-            Emit(way, steps);
-            exits.Add(Reserve(steps));
-            steps[fork] = new TextPattern.Step(TextPattern.Kind.Fork, Target: steps.Count);
-        }
-        Emit(choice.Ways[^1], steps);
-        exits.ForEach(exit => steps[exit] = new TextPattern.Step(TextPattern.Kind.Jump, Target: steps.Count));
-    }
-
-    private void EmitRepeat(Repeat repeat, List<TextPattern.Step> steps)
-    {
-        for (int i = 0; i < repeat.Least; i++)
-        {
-            Emit(repeat.Body, steps);
-        }
-        if (repeat.Most == int.MaxValue)
-        {
-            int fork = Reserve(steps);
-            Emit(repeat.Body, steps);
-            steps.Add(new TextPattern.Step(TextPattern.Kind.Jump, Target: fork));
-            steps[fork] = new TextPattern.Step(TextPattern.Kind.Fork, Target: steps.Count);
-            return;
-        }
-        var forks = new List<int>();
-        for (int i = repeat.Least; i < repeat.Most; i++)
-        {
-            forks.Add(Reserve(steps));
-            Emit(repeat.Body, steps);
-        }
-        forks.ForEach(fork => steps[fork] = new TextPattern.Step(TextPattern.Kind.Fork, Target: steps.Count));
-    }
-
-    private static int Reserve(List<TextPattern.Step> steps)
-    {
-        steps.Add(default);
-        return steps.Count - 1;
-    }
 
     private bool TryRead(char c)
     {

@@ -22,6 +22,13 @@ public class GoldenTokenizerTests
         }
     }
 
+    // Indexes and topics name their tokenizer by it: computed by hand from the vocabulary's files.
+    [Fact]
+    public void Gpt2_keeps_its_digest()
+    {
+        Assert.Equal("f449acbb2214c933605a0ad3b85d2fce20e40d035a441004d242147a09cb84e7", Gpt2.Digest);
+    }
+
     [Theory]
     [InlineData("bert")]
     [InlineData("wordpiece")]
