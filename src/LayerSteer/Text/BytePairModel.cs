@@ -14,14 +14,16 @@ internal enum BytePairSymbols
     /// <summary>Its code points.</summary>
     CodePoints,
 
-    /// <summary>Its code points; one without a token is spelled by the tokens <c>&lt;0x00&gt;</c> to <c>&lt;0xFF&gt;</c>
+    /// <summary>Its code points; one without a token is spelled by the tokens <c>&lt;0x00&gt;</c> to
+    /// <c>&lt;0xFF&gt;</c>
     /// of its UTF-8 bytes, where all of them are there.</summary>
     CodePointsOrBytes,
 }
 
 /// <summary>
 /// Byte-pair encoding of one piece: symbols, then <see cref="BytePairMerges"/>. A symbol that the vocabulary lacks
-/// becomes the unknown token where the file names one, and is dropped otherwise, as the Hugging Face fast tokenizer does.
+/// becomes the unknown token where the file names one, and is dropped otherwise, as the Hugging Face fast tokenizer
+/// does.
 /// </summary>
 internal sealed class BytePairModel : PieceModel
 {

@@ -2,7 +2,8 @@ using System.Globalization;
 
 namespace LayerSteer.Text;
 
-/// <summary>Tokens that stand for one byte of a character without a token: <c>&lt;0x00&gt;</c> to <c>&lt;0xFF&gt;</c>.</summary>
+/// <summary>Tokens that stand for one byte of a character without a token: <c>&lt;0x00&gt;</c> to
+/// <c>&lt;0xFF&gt;</c>.</summary>
 internal static class ByteToken
 {
     /// <summary>The token of a byte, with capital letters as in every vocabulary.</summary>

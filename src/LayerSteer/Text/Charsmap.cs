@@ -5,8 +5,8 @@ namespace LayerSteer.Text;
 
 /// <summary>
 /// SentencePiece's compiled table of replacements (precompiled_charsmap, of nmt_nfkc and its like): a double-array trie
-/// over UTF-8 bytes whose values are places in a block of zero-terminated texts. At each place of a text the longest entry
-/// that matches is replaced.
+/// over UTF-8 bytes whose values are places in a block of zero-terminated texts. At each place of a text the longest
+/// entry that matches is replaced.
 /// </summary>
 internal sealed class Charsmap
 {

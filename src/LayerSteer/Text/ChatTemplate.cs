@@ -12,8 +12,8 @@ namespace LayerSteer.Text;
 /// refused when the template is read, by name, line and column; functions it does not know, when they are called.
 /// Immutable and thread-safe.
 /// <para>
-/// The template writes BOS itself where the model wants one. Make ids of the text with <see cref="TextTokenizer.Encode"/>,
-/// which puts nothing around it, and put no BOS in front.
+/// The template writes BOS itself where the model wants one. Make ids of the text with
+/// <see cref="TextTokenizer.Encode"/>, which puts nothing around it, and put no BOS in front.
 /// </para>
 /// </remarks>
 public sealed class ChatTemplate
@@ -42,7 +42,8 @@ public sealed class ChatTemplate
 
     /// <summary>Reads the chat template of a model's folder.</summary>
     /// <param name="directory">The folder.</param>
-    /// <param name="name">Which one, where there are several with names; <c>default</c> also where there is one.</param>
+    /// <param name="name">Which one, where there are several with names; <c>default</c> also where there is
+    /// one.</param>
     /// <returns>The template; null if the folder has none.</returns>
     /// <exception cref="InvalidDataException">A file is damaged, or the template is not sound, or none has the name.
     /// </exception>
@@ -85,8 +86,8 @@ public sealed class ChatTemplate
     /// <summary>The conversation as text, special tokens included.</summary>
     /// <param name="turns">The messages, the oldest first.</param>
     /// <param name="addGenerationPrompt">Ends with the beginning of an answer, for the model to go on.</param>
-    /// <exception cref="ArgumentException">The template refuses the messages, for instance because roles do not alternate;
-    /// with its own words.</exception>
+    /// <exception cref="ArgumentException">The template refuses the messages, for instance because roles do not
+    /// alternate; with its own words.</exception>
     /// <exception cref="InvalidDataException">The template does something that cannot be done, or takes too many steps.
     /// </exception>
     /// <exception cref="NotSupportedException">The template calls a function that is not supported.</exception>
@@ -125,7 +126,8 @@ public sealed class ChatTemplate
                     $"'{path}': no {Field} {TokenizerFile.Quote(name)}; there is one, default");
         }
         var names = new List<string>();
-        foreach (JsonElement entry in TokenizerFile.Require(template, JsonValueKind.Array, path, Field).EnumerateArray())
+        TokenizerFile.Require(template, JsonValueKind.Array, path, Field);
+        foreach (JsonElement entry in template.EnumerateArray())
         {
             string place = $"{Field}[{names.Count}]";
             TokenizerFile.Require(entry, JsonValueKind.Object, path, place);

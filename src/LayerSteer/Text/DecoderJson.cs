@@ -34,7 +34,8 @@ internal static class DecoderJson
                 "Fuse" => 2,
                 "Strip" => 3,
                 "ByteLevel" => -1,
-                _ => throw step.TypeRefusal("Sequence", "ByteLevel", "Replace", "Metaspace", "ByteFallback", "Fuse", "Strip"),
+                _ => throw step.TypeRefusal(
+                    "Sequence", "ByteLevel", "Replace", "Metaspace", "ByteFallback", "Fuse", "Strip"),
             };
             // Strip before Fuse would strip every piece; a second Metaspace finds no marks.
             if (place < rank || (place == 3 && rank != 2) || (step.Type == "Replace" && mark is not null))

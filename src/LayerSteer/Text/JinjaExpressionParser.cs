@@ -140,7 +140,8 @@ internal sealed class JinjaExpressionParser(IReadOnlyList<JinjaToken> tokens, Ji
             {
                 rest.Add(("in", ReadSum()));
             }
-            else if (Next is { Kind: JinjaKind.Name, Value: "not" } && tokens[_at + 1] is { Kind: JinjaKind.Name, Value: "in" })
+            else if (Next is { Kind: JinjaKind.Name, Value: "not" }
+                && tokens[_at + 1] is { Kind: JinjaKind.Name, Value: "in" })
             {
                 _at += 2;
                 rest.Add(("not in", ReadSum()));

@@ -7,8 +7,9 @@ internal static class JinjaFilters
 {
     private static readonly string[] Names =
     [
-        "trim", "length", "count", "upper", "lower", "capitalize", "title", "tojson", "default", "d", "join", "first", "last",
-        "replace", "string", "int", "list", "items", "reverse", "safe", "map", "selectattr", "rejectattr", "indent",
+        "trim", "length", "count", "upper", "lower", "capitalize", "title", "tojson", "default", "d", "join", "first",
+        "last", "replace", "string", "int", "list", "items", "reverse", "safe", "map", "selectattr", "rejectattr",
+        "indent",
     ];
 
     public static void RefuseUnknown(string name, JinjaSource source, int at)
@@ -132,7 +133,8 @@ internal static class JinjaFilters
         string[] lines = run.Text(value, at).Split('\n');
         run.Spend(lines.Length, at);
         string margin = new(' ', width);
-        return run.Charged(string.Join(
-            '\n', lines.Select((line, i) => (i > 0 || first) && (line.Length > 0 || blank) ? margin + line : line)), at);
+        IEnumerable<string> indented = lines.Select(
+            (line, i) => (i > 0 || first) && (line.Length > 0 || blank) ? margin + line : line);
+        return run.Charged(string.Join('\n', indented), at);
     }
 }

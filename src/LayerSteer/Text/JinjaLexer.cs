@@ -33,15 +33,15 @@ internal readonly record struct JinjaToken(JinjaKind Kind, string Value, int At)
 
 /// <summary>
 /// Cuts a chat template into tokens as Jinja does with trim_blocks and lstrip_blocks, which is how the Hugging Face
-/// library reads chat templates: the first line break after a block goes, and so does white space from the beginning of a
-/// line to a block; <c>-</c> at a tag takes all white space on that side.
+/// library reads chat templates: the first line break after a block goes, and so does white space from the beginning
+/// of a line to a block; <c>-</c> at a tag takes all white space on that side.
 /// </summary>
 internal sealed class JinjaLexer
 {
     private static readonly string[] Operators =
     [
-        "==", "!=", "<=", ">=", "//", "**", "+", "-", "*", "/", "%", "~", "<", ">", "=", "(", ")", "[", "]", "{", "}", ",",
-        ":", ".", "|", ";",
+        "==", "!=", "<=", ">=", "//", "**", "+", "-", "*", "/", "%", "~", "<", ">", "=", "(", ")", "[", "]", "{", "}",
+        ",", ":", ".", "|", ";",
     ];
 
     private readonly string _text;

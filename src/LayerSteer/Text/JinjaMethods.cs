@@ -7,8 +7,8 @@ internal static class JinjaMethods
 {
     private static readonly string[] Names =
     [
-        "strip", "lstrip", "rstrip", "split", "startswith", "endswith", "replace", "upper", "lower", "capitalize", "title",
-        "join", "find", "count", "removeprefix", "removesuffix", "items", "keys", "values", "get",
+        "strip", "lstrip", "rstrip", "split", "startswith", "endswith", "replace", "upper", "lower", "capitalize",
+        "title", "join", "find", "count", "removeprefix", "removesuffix", "items", "keys", "values", "get",
     ];
 
     public static void RefuseUnknown(string name, JinjaSource source, int at)

@@ -2,7 +2,8 @@ namespace LayerSteer.Text;
 
 /// <summary>
 /// Reads the statements of a template: <c>if elif else</c>, <c>for … in … if … else</c>, <c>set</c>, <c>break</c>,
-/// <c>continue</c>, and <c>generation</c>, which changes nothing. Expressions are <see cref="JinjaExpressionParser"/>'s.
+/// <c>continue</c>, and <c>generation</c>, which changes nothing. Expressions are
+/// <see cref="JinjaExpressionParser"/>'s.
 /// </summary>
 internal sealed class JinjaParser
 {

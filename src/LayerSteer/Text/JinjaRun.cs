@@ -47,7 +47,8 @@ internal sealed partial class JinjaRun(JinjaSource source, IReadOnlyDictionary<s
         }
     }
 
-    /// <summary>A text of this many characters is about to be made: long ones cost steps, too long ones are refused.</summary>
+    /// <summary>A text of this many characters is about to be made: long ones cost steps, too long ones are
+    /// refused.</summary>
     public void SpendText(long length, int at)
     {
         if (length > MaxText)

@@ -16,9 +16,9 @@ internal sealed class JinjaNamespace(Dictionary<string, object?> fields)
 }
 
 /// <summary>
-/// What templates know of Python's values. They are null, bool, long, double, string, List of values, Dictionary by string
-/// (in the order of insertion), <see cref="JinjaNamespace"/> and <see cref="JinjaUndefined"/>; nothing else, and nothing of
-/// .NET is within reach.
+/// What templates know of Python's values. They are null, bool, long, double, string, List of values, Dictionary by
+/// string (in the order of insertion), <see cref="JinjaNamespace"/> and <see cref="JinjaUndefined"/>; nothing else,
+/// and nothing of .NET is within reach.
 /// </summary>
 internal static class JinjaValue
 {

@@ -4,7 +4,9 @@ namespace LayerSteer.Text;
 internal static class NormalizerJson
 {
     private static readonly string[] Types =
-        ["Sequence", "NFC", "NFD", "Lowercase", "StripAccents", "Replace", "Prepend", "Strip", "BertNormalizer", "null"];
+    [
+        "Sequence", "NFC", "NFD", "Lowercase", "StripAccents", "Replace", "Prepend", "Strip", "BertNormalizer", "null",
+    ];
 
     public static Normalizer? Read(TokenizerComponent? component)
     {

@@ -4,9 +4,9 @@ using System.Text;
 namespace LayerSteer.Text;
 
 /// <summary>
-/// Reads a SentencePiece <c>tokenizer.model</c>, BPE or Unigram. The ids are SentencePiece's; special tokens around a text
-/// and in it are as the Hugging Face LlamaTokenizer and GemmaTokenizer have them: BOS in front unless add_bos_token is
-/// false, and special tokens found literally in a text.
+/// Reads a SentencePiece <c>tokenizer.model</c>, BPE or Unigram. The ids are SentencePiece's; special tokens around a
+/// text and in it are as the Hugging Face LlamaTokenizer and GemmaTokenizer have them: BOS in front unless
+/// add_bos_token is false, and special tokens found literally in a text.
 /// </summary>
 internal static class SentencePieceFile
 {
@@ -149,8 +149,8 @@ internal static class SentencePieceFile
     }
 
     /// <summary>
-    /// SentencePiece merges any two neighbours whose texts together are a piece, the one of highest score first, leftmost
-    /// on ties: as a table, every way to cut a piece in two that can occur, ranked by score.
+    /// SentencePiece merges any two neighbours whose texts together are a piece, the one of highest score first,
+    /// leftmost on ties: as a table, every way to cut a piece in two that can occur, ranked by score.
     /// </summary>
     private static BytePairModel Merging(SentencePieceProto proto, Vocabulary vocabulary, int unknownId)
     {

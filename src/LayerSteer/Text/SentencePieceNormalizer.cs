@@ -4,8 +4,8 @@ using System.Text;
 namespace LayerSteer.Text;
 
 /// <summary>
-/// SentencePiece's normaliser: the replacements of its charsmap; spaces at the ends dropped and runs of them made one (where
-/// the model asks for it); one in front (add_dummy_prefix); spaces written as U+2581.
+/// SentencePiece's normaliser: the replacements of its charsmap; spaces at the ends dropped and runs of them made one
+/// (where the model asks for it); one in front (add_dummy_prefix); spaces written as U+2581.
 /// </summary>
 /// <param name="Charsmap">Replacements; null for none (identity).</param>
 /// <param name="Digest">Names the charsmap, for digests.</param>

@@ -18,8 +18,8 @@ internal enum SentencePieceKind
 internal readonly record struct SentencePiece(string Text, float Score, SentencePieceKind Kind);
 
 /// <summary>
-/// The content of a SentencePiece <c>tokenizer.model</c> (protobuf message ModelProto): pieces and the settings that decide
-/// ids. Fields that do not are passed over.
+/// The content of a SentencePiece <c>tokenizer.model</c> (protobuf message ModelProto): pieces and the settings that
+/// decide ids. Fields that do not are passed over.
 /// </summary>
 internal sealed class SentencePieceProto
 {
@@ -81,11 +81,13 @@ internal sealed class SentencePieceProto
         int end = bytes.IndexOf((byte)'\n');
         ReadOnlySpan<byte> line = end < 0 ? bytes : bytes[..end];
         int space = line.IndexOf((byte)' ');
-        if (space > 0 && space < line.Length - 1 && line[(space + 1)..].IndexOfAnyExceptInRange((byte)'0', (byte)'9') < 0
+        if (space > 0 && space < line.Length - 1
+            && line[(space + 1)..].IndexOfAnyExceptInRange((byte)'0', (byte)'9') < 0
             && System.Buffers.Text.Base64.IsValid(line[..space]))
         {
             throw new NotSupportedException(
-                $"'{path}': a tiktoken vocabulary; supported: SentencePiece models; the tokenizer.json of this model works");
+                $"'{path}': a tiktoken vocabulary; supported: SentencePiece models; "
+                + "the tokenizer.json of this model works");
         }
     }
 

@@ -6,8 +6,8 @@ namespace LayerSteer.Text;
 
 /// <summary>
 /// The bytes of the text that ids stand for, one id after the other. Tokens that are single bytes are held back until
-/// another token or the end follows: only a run that is valid UTF-8 as a whole is text, in any other each byte is U+FFFD,
-/// as in the Hugging Face fast tokenizer.
+/// another token or the end follows: only a run that is valid UTF-8 as a whole is text, in any other each byte is
+/// U+FFFD, as in the Hugging Face fast tokenizer.
 /// </summary>
 /// <param name="tokenizer">Whose ids they are.</param>
 /// <param name="continues">The ids go on from others, so that nothing is special about the first.</param>

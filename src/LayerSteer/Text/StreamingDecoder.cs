@@ -4,15 +4,15 @@ using System.Text;
 namespace LayerSteer.Text;
 
 /// <summary>
-/// Decodes ids one by one into the text that is complete so far. Bytes that only begin a character are held back, and so
-/// are tokens of single bytes (<c>&lt;0x0A&gt;</c>) until another token follows; all that was returned, one after the
-/// other, with <see cref="Flush"/> last, is <see cref="TextTokenizer.Decode"/> of all ids. For one sequence and one thread
-/// at a time.
+/// Decodes ids one by one into the text that is complete so far. Bytes that only begin a character are held back, and
+/// so are tokens of single bytes (<c>&lt;0x0A&gt;</c>) until another token follows; all that was returned, one after
+/// the other, with <see cref="Flush"/> last, is <see cref="TextTokenizer.Decode"/> of all ids. For one sequence and
+/// one thread at a time.
 /// </summary>
 /// <param name="tokenizer">Whose ids they are.</param>
 /// <param name="continues">
-/// The ids continue others: the first keeps the space that Llama's and BERT's tokenizers drop at the beginning of a text.
-/// The text after a prompt is then what follows the prompt's own.
+/// The ids continue others: the first keeps the space that Llama's and BERT's tokenizers drop at the beginning of a
+/// text. The text after a prompt is then what follows the prompt's own.
 /// </param>
 public sealed class StreamingDecoder(TextTokenizer tokenizer, bool continues = false)
 {

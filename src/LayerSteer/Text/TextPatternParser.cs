@@ -182,7 +182,8 @@ internal sealed class TextPatternParser
                 throw Unsupported("a lazy repetition ('??', '*?', '+?')");
             }
             bool atomic = !braces && TryRead('+');
-            if (body is TextPatternNode.Look || (body is not TextPatternNode.One && (atomic || (body.MinLength == 0 && count.Most > 1))))
+            bool refused = atomic || (body.MinLength == 0 && count.Most > 1);
+            if (body is TextPatternNode.Look || (body is not TextPatternNode.One && refused))
             {
                 throw Unsupported(
                     atomic ? "a possessive repetition of a group" : "the repetition of what can match nothing");

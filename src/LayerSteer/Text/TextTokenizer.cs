@@ -14,8 +14,9 @@ namespace LayerSteer.Text;
 /// <remarks>
 /// Decode whole sequences, not id by id: one id can be part of a character. <c>Encode(Decode(ids))</c> need not be
 /// <c>ids</c>, so generation carries ids. A lone surrogate in a text counts as U+FFFD. A tokenizer.json comes before
-/// vocab.json with merges.txt, those before vocab.txt, and that before tokenizer.model; do_lower_case, strip_accents, tokenize_chinese_chars and
-/// add_prefix_space, add_bos_token and add_eos_token in tokenizer_config.json come before what tokenizer.json says.
+/// vocab.json with merges.txt, those before vocab.txt, and that before tokenizer.model; do_lower_case, strip_accents,
+/// tokenize_chinese_chars, add_prefix_space, add_bos_token and add_eos_token in tokenizer_config.json come before
+/// what tokenizer.json says.
 /// </remarks>
 public sealed class TextTokenizer
 {
@@ -134,8 +135,8 @@ public sealed class TextTokenizer
 
     /// <summary>
     /// The ids of a text with the special tokens that the model was trained with around them, cut to a length: for
-    /// BERT [CLS], pieces, [SEP]; for Llama and Gemma BOS and pieces; for GPT-2 the pieces alone. A text that begins with
-    /// BOS itself gets no second one.
+    /// BERT [CLS], pieces, [SEP]; for Llama and Gemma BOS and pieces; for GPT-2 the pieces alone. A text that begins
+    /// with BOS itself gets no second one.
     /// </summary>
     /// <param name="text">Any text.</param>
     /// <param name="maxLength">Most ids, special ones included, of which the text's first are kept; null cuts
@@ -151,7 +152,8 @@ public sealed class TextTokenizer
                 nameof(maxLength), maxLength, $"The special tokens alone are {specials} ids.");
         }
         ReadOnlySpan<int> ids = Encode(text);
-        if (BosId is { } bos && _parts.Prefix is [.., int last] && last == bos && ids is [int first, ..] && first == bos)
+        if (BosId is { } bos && _parts.Prefix is [.., int last] && last == bos
+            && ids is [int first, ..] && first == bos)
         {
             ids = ids[1..];
         }
@@ -160,10 +162,10 @@ public sealed class TextTokenizer
     }
 
     /// <summary>
-    /// The text of a whole sequence, special tokens included. Bytes that are not valid UTF-8 become U+FFFD: in byte-level
-    /// vocabularies one for each longest stretch that begins a character (as Python's <c>errors='replace'</c>), where
-    /// single bytes have tokens such as <c>&lt;0x0A&gt;</c> one for each of a run of such tokens. An id that no token has
-    /// is empty.
+    /// The text of a whole sequence, special tokens included. Bytes that are not valid UTF-8 become U+FFFD: in
+    /// byte-level vocabularies one for each longest stretch that begins a character (as Python's
+    /// <c>errors='replace'</c>), where single bytes have tokens such as <c>&lt;0x0A&gt;</c> one for each of a run of
+    /// such tokens. An id that no token has is empty.
     /// </summary>
     /// <param name="ids">[n], each in 0..VocabularySize-1.</param>
     /// <exception cref="ArgumentOutOfRangeException">An id is out of range.</exception>
@@ -199,7 +201,8 @@ public sealed class TextTokenizer
     /// <summary>How tokens are spelled.</summary>
     internal TokenSpelling Spelling => _parts.Spelling;
 
-    /// <summary>The byte that an id stands for, where runs of bytes are decoded together; null for other tokens.</summary>
+    /// <summary>The byte that an id stands for, where runs of bytes are decoded together; null for other
+    /// tokens.</summary>
     internal byte? ByteOf(int id)
     {
         CheckId(id);

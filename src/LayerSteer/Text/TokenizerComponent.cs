@@ -2,7 +2,8 @@ using System.Text.Json;
 
 namespace LayerSteer.Text;
 
-/// <summary>A part of tokenizer.json (normalizer, pre_tokenizer, ...) and the place where it stands, for messages.</summary>
+/// <summary>A part of tokenizer.json (normalizer, pre_tokenizer, ...) and the place where it stands, for
+/// messages.</summary>
 /// <param name="Element">The part, an object.</param>
 /// <param name="Path">The file.</param>
 /// <param name="Field">Its place in the file: <c>pre_tokenizer.pretokenizers[1]</c>.</param>

@@ -40,17 +40,21 @@ internal sealed record TokenizerConfig
         _special.TryGetValue(field, out string? token) ? token : otherwise;
 
     /// <summary>
-    /// What stands around a sequence, as add_bos_token and add_eos_token change it: where they say nothing it stays, true
-    /// puts the token there once, false takes it away.
+    /// What stands around a sequence, as add_bos_token and add_eos_token change it: where they say nothing it stays,
+    /// true puts the token there once, false takes it away.
     /// </summary>
     public (int[] Prefix, int[] Suffix) Around(
         int[] prefix, int[] suffix, Vocabulary vocabulary, SpecialTokens usual, string vocabularyPath)
     {
         int? bos = Wanted(AddBosToken, "bos_token", usual.Bos);
         int? eos = Wanted(AddEosToken, "eos_token", usual.Eos);
-        int[] before = AddBosToken is null || bos is null || prefix is not [int head, ..] || head != bos ? prefix : prefix[1..];
-        int[] after = AddEosToken is null || eos is null || suffix is not [.., int tail] || tail != eos ? suffix : suffix[..^1];
-        return (AddBosToken == true ? [bos!.Value, .. before] : before, AddEosToken == true ? [.. after, eos!.Value] : after);
+        bool cutsBos = AddBosToken is not null && bos is not null && prefix is [int head, ..] && head == bos;
+        bool cutsEos = AddEosToken is not null && eos is not null && suffix is [.., int tail] && tail == eos;
+        int[] before = cutsBos ? prefix[1..] : prefix;
+        int[] after = cutsEos ? suffix[..^1] : suffix;
+        return (
+            AddBosToken == true ? [bos!.Value, .. before] : before,
+            AddEosToken == true ? [.. after, eos!.Value] : after);
 
         int? Wanted(bool? wanted, string field, string? otherwise)
         {

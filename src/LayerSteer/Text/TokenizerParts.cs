@@ -9,7 +9,8 @@ namespace LayerSteer.Text;
 /// <param name="Prefix">Ids put before a sequence where special tokens are wanted.</param>
 /// <param name="Suffix">Ids put after it.</param>
 /// <param name="Usual">Special tokens where tokenizer_config.json does not name them.</param>
-/// <param name="VerbatimAddedTokens">Added tokens that are looked for in normalised text are normalised already.</param>
+/// <param name="VerbatimAddedTokens">Added tokens that are looked for in normalised text are normalised
+/// already.</param>
 internal sealed record TokenizerParts(
     Vocabulary Vocabulary,
     TokenModel Model,

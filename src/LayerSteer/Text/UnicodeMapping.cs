@@ -1,8 +1,8 @@
 namespace LayerSteer.Text;
 
 /// <summary>
-/// Canonical decomposition and composition, combining classes and lower case from <see cref="UnicodeTables"/>: the same on every
-/// machine, with or without ICU.
+/// Canonical decomposition and composition, combining classes and lower case from <see cref="UnicodeTables"/>: the
+/// same on every machine, with or without ICU.
 /// </summary>
 internal static class UnicodeMapping
 {

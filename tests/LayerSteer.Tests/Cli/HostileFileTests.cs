@@ -94,7 +94,7 @@ public sealed class HostileFileTests : IDisposable
         File.Delete(Path.Combine(tokens, "vocab.json"));
         await Refused(
             tokens,
-            "'MODEL': no tokenizer found; looked for tokenizer.json, vocab.json with merges.txt, vocab.txt; "
+            "'MODEL': no tokenizer found; looked for tokenizer.json, vocab.json with merges.txt, vocab.txt, tokenizer.model; "
             + "merges.txt is there, but vocab.json is not");
     }
 
