@@ -44,7 +44,10 @@ internal sealed class ControlVectorArguments
     };
 
     private readonly Option<float?> _norm = ValueOptions.Number<float>(
-        "--norm", "The norm of a direction. Default: 1.", "a number above 0", norm => norm > 0f && float.IsFinite(norm));
+        "--norm",
+        "The norm of a direction. Default: 1.",
+        "a number above 0",
+        norm => norm > 0f && float.IsFinite(norm));
 
     private readonly Option<float?> _strength = ValueOptions.Number<float>(
         "--strength", "Of clamp. Default: 1.", "a number above 0", s => s > 0f && float.IsFinite(s));
@@ -107,8 +110,8 @@ internal sealed class ControlVectorArguments
             if (profile.Provenance.Sae.Digest != autoencoder.Digest)
             {
                 throw new ArgumentException(
-                    $"topic '{profile.Name}' was made with autoencoder digest {profile.Provenance.Sae.Digest}, here it is "
-                    + $"{autoencoder.Digest}; make the topic again or use what it was made with");
+                    $"topic '{profile.Name}' was made with autoencoder digest {profile.Provenance.Sae.Digest}, here it "
+                    + $"is {autoencoder.Digest}; make the topic again or use what it was made with");
             }
         }
 
@@ -119,8 +122,8 @@ internal sealed class ControlVectorArguments
             ["sae_digest"] = autoencoder.Digest,
         });
         terminal.Note(
-            "llama.cpp adds it at every position, BOS too; our own edits leave special tokens alone unless --positions says "
-            + "otherwise");
+            "llama.cpp adds it at every position, BOS too; our own edits leave special tokens alone unless --positions "
+            + "says otherwise");
         return new JsonObject
         {
             ["out"] = path,
@@ -187,7 +190,7 @@ internal sealed class ControlVectorArguments
             ? new HookPoint(parse.GetValue(_hook) ?? HookKind.ResidualPost, layer)
             : null;
         HookPoint point = said
-            ?? (profile is null ? null : HookPoint.Parse(profile.HookPoint))
+            ?? (profile is null ? (HookPoint?)null : HookPoint.Parse(profile.HookPoint))
             ?? autoencoder.HookPoint
             ?? throw new UsageException("--gguf needs --layer: neither scores nor the autoencoder's file says one");
         string? other = profile is not null && profile.HookPoint != point.ToString() ? profile.HookPoint

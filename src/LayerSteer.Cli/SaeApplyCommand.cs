@@ -37,7 +37,8 @@ internal static class SaeApplyCommand
             if (file.Tensors.Count != 1)
             {
                 throw new InvalidDataException(
-                    $"'{parse.GetRequiredValue(input)}': {file.Tensors.Count} arrays, expected one, as an .npy holds it");
+                    $"'{parse.GetRequiredValue(input)}': {file.Tensors.Count} arrays, expected one, as an .npy holds "
+                    + "it");
             }
 
             SaeApplicationSummary summary;

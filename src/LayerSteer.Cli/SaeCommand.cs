@@ -10,7 +10,7 @@ using Spectre.Console;
 
 namespace LayerSteer.Cli;
 
-/// <summary>`layersteer sae`: `train` makes sparse autoencoders for layers of a model, `apply` runs one on an array.</summary>
+/// <summary>`layersteer sae`: `train` makes autoencoders for layers of a model, `apply` runs one on an array.</summary>
 internal static class SaeCommand
 {
     public static Command Create(Terminal terminal) =>

@@ -191,7 +191,10 @@ internal sealed class AutoencoderFile(SaeFiles files, SaeFormat format) : IDispo
         string folder = System.IO.Path.GetDirectoryName(System.IO.Path.GetFullPath(config))!;
         return FileDigest.OfFiles(
             folder,
-            [System.IO.Path.GetFileName(config), System.IO.Path.GetRelativePath(folder, System.IO.Path.GetFullPath(path))],
+            [
+                System.IO.Path.GetFileName(config),
+                System.IO.Path.GetRelativePath(folder, System.IO.Path.GetFullPath(path)),
+            ],
             cacheFolder);
     }
 }

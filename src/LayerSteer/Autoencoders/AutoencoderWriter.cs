@@ -24,7 +24,7 @@ public static class AutoencoderWriter
     {
         ArgumentNullException.ThrowIfNull(folder);
         Check(config, tensors, type);
-        string text = SaeLensConfig.ToJson(config, type);
+        string text = SaeLensConfigText.Of(config, type);
         Directory.CreateDirectory(folder);
         Write(
             Path.Combine(folder, SaeLensAutoencoder.WeightsName),
@@ -54,13 +54,13 @@ public static class AutoencoderWriter
         Check(config, tensors, type);
         Write(path, config, tensors, type, new Dictionary<string, string>(provenance ?? Nothing)
         {
-            [SaeLensAutoencoder.ConfigEntry] = SaeLensConfig.ToJson(config, type),
+            [SaeLensAutoencoder.ConfigEntry] = SaeLensConfigText.Of(config, type),
         });
     }
 
     /// <summary>
-    /// Writes an autoencoder of any format in one of the two layouts, where it can say what it is: what is loaded from it
-    /// has the bits of what is loaded from the source, if they are stored as F32.
+    /// Writes an autoencoder of any format in one of the two layouts, where it can say what it is: what is loaded from
+    /// it has the bits of what is loaded from the source, if they are stored as F32.
     /// </summary>
     /// <param name="source">A file or folder that <see cref="SparseAutoencoder.Load"/> loads.</param>
     /// <param name="target">
@@ -69,7 +69,7 @@ public static class AutoencoderWriter
     /// <param name="type">F32 or BF16: how the weights are stored.</param>
     /// <returns>What was written.</returns>
     /// <exception cref="InvalidDataException">The source is damaged or of no known format.</exception>
-    /// <exception cref="NotSupportedException">The layout cannot say what the source is; the message says why.</exception>
+    /// <exception cref="NotSupportedException">The layout cannot say what the source is.</exception>
     /// <exception cref="IOException">A file cannot be read or written; one of that name stays as it was.</exception>
     public static AutoencoderConfig Convert(string source, string target, TensorType type = TensorType.F32)
     {
@@ -137,7 +137,7 @@ public static class AutoencoderWriter
     {
         try
         {
-            return SaeLensConfig.ToJson(file.Config, type);
+            return SaeLensConfigText.Of(file.Config, type);
         }
         catch (NotSupportedException e)
         {

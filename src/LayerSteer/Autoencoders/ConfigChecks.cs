@@ -4,21 +4,33 @@ using LayerSteer.Models;
 
 namespace LayerSteer.Autoencoders;
 
-/// <summary>Refusals that the configurations of several formats share; each names file, field, found and expected.</summary>
+/// <summary>Refusals that the configurations of several formats share: file, field, found, expected.</summary>
 internal static class ConfigChecks
 {
-    /// <summary>Refuses a field that stands there twice.</summary>
+    /// <summary>Refuses a field that stands there twice, or whose name is no text.</summary>
     /// <exception cref="InvalidDataException">One does.</exception>
     public static void RefuseRepeated(this ConfigFile config)
     {
         var seen = new HashSet<string>(StringComparer.Ordinal);
-        foreach (string field in config.Fields)
+        foreach (string field in Names(config))
         {
             if (!seen.Add(field))
             {
                 throw new InvalidDataException(
                     $"'{config.Path}': {Display.Name(field)} is there twice, expected once");
             }
+        }
+    }
+
+    private static IReadOnlyList<string> Names(ConfigFile config)
+    {
+        try
+        {
+            return config.Fields;
+        }
+        catch (InvalidOperationException e)
+        {
+            throw new InvalidDataException($"'{config.Path}': the name of a field holds half a surrogate pair", e);
         }
     }
 

@@ -4,16 +4,16 @@ using LayerSteer.Models;
 namespace LayerSteer.Autoencoders;
 
 /// <summary>
-/// Opens the autoencoders of saprmarks/dictionary_learning: a folder with <c>config.json</c>, whose trainer.dict_class says
-/// what <c>ae.pt</c> holds:
+/// Opens the autoencoders of saprmarks/dictionary_learning: a folder with <c>config.json</c>, whose trainer.dict_class
+/// says what <c>ae.pt</c> holds:
 /// <code>
-/// AutoEncoder              encoder.weight, encoder.bias, decoder.weight, bias               ReLU, decoder brought to norm 1
-/// AutoEncoderNew           encoder.weight, encoder.bias, decoder.weight, decoder.bias       ReLU, no bias taken off
+/// AutoEncoder              encoder.weight, encoder.bias, decoder.weight, bias              ReLU, decoder to norm 1
+/// AutoEncoderNew           encoder.weight, encoder.bias, decoder.weight, decoder.bias      ReLU, no bias taken off
 /// GatedAutoEncoder         encoder.weight, gate_bias, r_mag, mag_bias, decoder.weight, decoder_bias
-/// AutoEncoderTopK          encoder.weight, encoder.bias, decoder.weight, b_dec, k           TopK (its threshold is unused)
-/// BatchTopKSAE             the same with threshold (one number)                             JumpReLU
-/// MatryoshkaBatchTopKSAE   W_enc, b_enc, W_dec, b_dec, k, threshold, group_sizes            JumpReLU
-/// JumpReluAutoEncoder      W_enc, b_enc, W_dec, b_dec, threshold [dSae]                     no bias taken off
+/// AutoEncoderTopK          encoder.weight, encoder.bias, decoder.weight, b_dec, k          TopK, no threshold used
+/// BatchTopKSAE             the same with threshold (one number)                            JumpReLU
+/// MatryoshkaBatchTopKSAE   W_enc, b_enc, W_dec, b_dec, k, threshold, group_sizes           JumpReLU
+/// JumpReluAutoEncoder      W_enc, b_enc, W_dec, b_dec, threshold [dSae]                    no bias taken off
 /// </code>
 /// as that library's own from_pretrained makes them.
 /// </summary>
@@ -98,7 +98,8 @@ internal static class DictionaryLearningAutoencoder
             BringsDecoderToNorm1 = kind == "AutoEncoder",
             Encoder = new StoredMatrix(encoder, isColumns: isJump),
             Decoder = new StoredMatrix(decoder, isColumns: !isJump),
-            EncoderBias = files.Vector(isJump ? "b_enc" : kind == "GatedAutoEncoder" ? "mag_bias" : "encoder.bias", dSae),
+            EncoderBias = files.Vector(
+                isJump ? "b_enc" : kind == "GatedAutoEncoder" ? "mag_bias" : "encoder.bias", dSae),
             DecoderBias = files.Vector(
                 kind switch
                 {
@@ -138,7 +139,8 @@ internal static class DictionaryLearningAutoencoder
         return threshold >= 0f
             ? threshold
             : throw new InvalidDataException(
-                $"'{files.Path}': threshold is {threshold}, expected a number from 0 on: training ended before it had one");
+                $"'{files.Path}': threshold is {threshold}, expected a number from 0 on: training ended before it had "
+                + "one");
     }
 
     private static int TopKOf(SaeFiles files, ConfigFile trainer, int dSae)

@@ -17,8 +17,8 @@ public enum InputNormalisation
     LayerNorm,
 
     /// <summary>
-    /// Norm √d (<c>constant_norm_rescale</c> of SAELens): mean = 0, scale = divisor = ‖x‖ / √d. An input of zeros has no
-    /// scale and is refused when it is encoded.
+    /// Norm √d (<c>constant_norm_rescale</c> of SAELens): mean = 0, scale = divisor = ‖x‖ / √d. An input of zeros has
+    /// no scale and is refused when it is encoded.
     /// </summary>
     ConstantNorm,
 }

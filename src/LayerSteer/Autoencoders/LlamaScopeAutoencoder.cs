@@ -128,8 +128,8 @@ internal static class LlamaScopeAutoencoder
         if (norms is null || !norms.Has(name))
         {
             throw new InvalidDataException(
-                $"'{config.Path}': norm_activation is 'dataset-wise', but {NormField} is {config.Raw(NormField)}; expected "
-                + "{\"in\": the mean norm of inputs}");
+                $"'{config.Path}': norm_activation is 'dataset-wise', but {NormField} is {config.Raw(NormField)}; "
+                + "expected {\"in\": the mean norm of inputs}");
         }
 
         double norm = norms.Positive(name);
@@ -137,8 +137,8 @@ internal static class LlamaScopeAutoencoder
         return norm == other
             ? norm
             : throw new NotSupportedException(
-                $"'{config.Path}': {NormField} is {norms.Raw("in")} in and {norms.Raw("out")} out; supported: the same, for "
-                + "one place is read and written");
+                $"'{config.Path}': {NormField} is {norms.Raw("in")} in and {norms.Raw("out")} out; supported: the same, "
+                + "for one place is read and written");
     }
 
     private static SaeActivationKind Activation(ConfigFile config, bool hasThresholds, out double threshold)

@@ -14,8 +14,8 @@ public readonly record struct SaeApplicationSummary(int Rows, double MeanL0, int
 /// <summary>
 /// Applies an autoencoder to an array of inputs, as its own software does, and writes what it computes, dense:
 /// <code>
-/// pre_act [n, dSae]   what the encoder in the file gives, before its activation, and before it is rescaled by norms of the
-///                     decoder where the file says so; of a gated one, what its magnitudes are before ReLU
+/// pre_act [n, dSae]   what the encoder in the file gives, before its activation, and before it is rescaled by norms of
+///                     the decoder where the file says so; of a gated one, what its magnitudes are before ReLU
 /// latents [n, dSae]   after the activation
 /// recon   [n, dIn]    decoded, in the scale of the inputs
 /// </code>
@@ -104,8 +104,8 @@ public static class SaeApplication
         if (inputs.Shape.Count is not (1 or 2) || inputs.Shape[^1] != autoencoder.DIn)
         {
             throw new InvalidDataException(
-                $"'{inputs.File}': the array is {Display.Shape([.. inputs.Shape])}, expected [rows, {autoencoder.DIn}] or "
-                + $"[{autoencoder.DIn}]: the autoencoder '{autoencoder.Path}' has inputs of width {autoencoder.DIn}");
+                $"'{inputs.File}': the array is {Display.Shape([.. inputs.Shape])}, expected [rows, {autoencoder.DIn}] "
+                + $"or [{autoencoder.DIn}]: the autoencoder '{autoencoder.Path}' has inputs of width {autoencoder.DIn}");
         }
 
         long rows = isRow ? 1 : inputs.Shape[0];
@@ -120,8 +120,8 @@ public static class SaeApplication
             ? (int)rows
             : throw new NotSupportedException(FormattableString.Invariant(
                 $"'{inputs.File}': {rows} rows of {autoencoder.DSae} latents take {bytes / Gigabyte:F1} GiB of ")
-                + FormattableString.Invariant($"pre-activations and as many of latents; at most {MostBytes / Gigabyte} GiB ")
-                + $"each are written, which is {MostBytes / sizeof(float) / autoencoder.DSae} rows");
+                + FormattableString.Invariant($"pre-activations and as many of latents; at most {MostBytes / Gigabyte} ")
+                + $"GiB each are written, which is {MostBytes / sizeof(float) / autoencoder.DSae} rows");
     }
 
     /// <summary>Back to what the encoder in the file gives.</summary>

@@ -1,9 +1,9 @@
 namespace LayerSteer.Autoencoders;
 
-/// <summary>The formats of autoencoders that are loaded; docs/formats.md says how each is known and what it may hold.</summary>
+/// <summary>The formats of autoencoders that are loaded; docs/formats.md says what each may hold.</summary>
 public enum SaeFormat
 {
-    /// <summary>openai/sparse_autoencoder: one state dict with pre_bias, latent_bias, encoder.weight, decoder.weight.</summary>
+    /// <summary>openai/sparse_autoencoder: pre_bias, latent_bias, encoder.weight, decoder.weight in one file.</summary>
     OpenAi,
 
     /// <summary>SAELens: <c>cfg.json</c> and <c>sae_weights.safetensors</c>.</summary>
@@ -22,8 +22,8 @@ public enum SaeFormat
     Sparsify,
 
     /// <summary>
-    /// Llama Scope (OpenMOSS): <c>hyperparams.json</c> and <c>checkpoints/final.safetensors</c>, or <c>config.json</c> and
-    /// <c>sae_weights.safetensors</c>.
+    /// Llama Scope (OpenMOSS): <c>hyperparams.json</c> and <c>checkpoints/final.safetensors</c>, or <c>config.json</c>
+    /// and <c>sae_weights.safetensors</c>.
     /// </summary>
     LlamaScope,
 

@@ -78,9 +78,9 @@ public static class SaeFormats
 
         if (fitting.Length > 1)
         {
+            IEnumerable<string> found = fitting.Select(layout => $"{layout.Weights} ({NameOf(layout.Format)})");
             throw new InvalidDataException(
-                $"'{folder}': {string.Join(" and ", fitting.Select(layout => $"{layout.Weights} ({NameOf(layout.Format)})"))}"
-                + ", expected one of them; name the file");
+                $"'{folder}': {string.Join(" and ", found)}, expected one of them; name the file");
         }
 
         if (fitting.Length == 1)
@@ -153,13 +153,14 @@ public static class SaeFormats
     {
         string path = files.Path;
         string? half = files.Has("W_enc") && files.Has("W_dec")
-            ? "has W_enc and W_dec, but nothing that says its activation and what is normalised; expected SAELens' cfg.json "
-                + "beside sae_weights.safetensors, or dictionary_learning's config.json beside ae.pt"
+            ? "has W_enc and W_dec, but nothing that says its activation and what is normalised; expected SAELens' "
+                + "cfg.json beside sae_weights.safetensors, or dictionary_learning's config.json beside ae.pt"
             : files.Has("encoder.weight") && files.Has("W_dec")
-            ? "has encoder.weight and W_dec, but nothing that says k; expected sparsify's cfg.json beside sae.safetensors"
+            ? "has encoder.weight and W_dec, but nothing that says k; expected sparsify's cfg.json beside "
+                + "sae.safetensors"
             : files.Has("encoder.weight") && files.Has("decoder.weight")
-            ? "has encoder.weight and decoder.weight, but nothing that says its activation; expected dictionary_learning's "
-                + "config.json beside ae.pt, or Llama Scope's hyperparams.json beside checkpoints/final.safetensors"
+            ? "has encoder.weight and decoder.weight, but nothing that says its activation; expected "
+                + "dictionary_learning's config.json beside ae.pt, or Llama Scope's hyperparams.json beside checkpoints/final.safetensors"
             : null;
         string found = Display.NamesNear("encoder.weight", [.. files.Weights.Tensors.Keys]);
         return new InvalidDataException(

@@ -1,14 +1,12 @@
-using System.Text;
-using System.Text.Json;
 using LayerSteer.Formats;
 using LayerSteer.Models;
 
 namespace LayerSteer.Autoencoders;
 
 /// <summary>
-/// <c>cfg.json</c> of SAELens' layout, and the header of our own file too. Read in the layout of SAELens 6 and the older
-/// flat one; written in that of SAELens 6. A setting that would change what is computed and is not supported is refused
-/// by its name, and so is a field that is not known.
+/// <c>cfg.json</c> of SAELens' layout, and the header of our own file too, in the layout of SAELens 6 or the older flat
+/// one. A setting that would change what is computed and is not supported is refused by its name, and so is a field that
+/// is not known.
 /// </summary>
 internal sealed record SaeLensConfig
 {
@@ -17,16 +15,13 @@ internal sealed record SaeLensConfig
 
     private const string Matryoshka = "matryoshka_";
 
-    /// <summary>The version of SAELens whose layout is written. Without one, SAELens reads the file as an old one.</summary>
-    private const string LayoutVersion = "6.18.0";
-
     /// <summary>Fields that change nothing in what is computed; before SAELens 6 they stood beside the others.</summary>
     private static readonly string[] Descriptive =
     [
         "device", "metadata", "model_name", "model_class_name", "prepend_bos", "context_size", "dataset_path",
         "dataset_trust_remote_code", "neuronpedia_id", "sae_lens_version", "sae_lens_training_version", "hook_name",
-        "hook_point", "hook_layer", "hook_point_layer", "seqpos_slice", "exclude_special_tokens", "sequence_separator_token",
-        "disable_concat_sequences",
+        "hook_point", "hook_layer", "hook_point_layer", "seqpos_slice", "exclude_special_tokens",
+        "sequence_separator_token", "disable_concat_sequences",
     ];
 
     private static readonly string[] Computing =
@@ -41,8 +36,8 @@ internal sealed record SaeLensConfig
     private static readonly string[] Training =
     [
         "l1_coefficient", "l1_warm_up_steps", "lp_norm", "lr", "lr_end", "lr_scheduler_name", "lr_warm_up_steps",
-        "lr_decay_steps", "lr_num_cycles", "adam_beta1", "adam_beta2", "expansion_factor", "seed", "verbose", "run_name",
-        "b_dec_init_method", "decoder_init_norm", "decoder_heuristic_init", "decoder_heuristic_init_norm",
+        "lr_decay_steps", "lr_num_cycles", "adam_beta1", "adam_beta2", "expansion_factor", "seed", "verbose",
+        "run_name", "b_dec_init_method", "decoder_init_norm", "decoder_heuristic_init", "decoder_heuristic_init_norm",
         "decoder_orthogonal_init", "init_encoder_as_decoder_transpose", "normalize_sae_decoder",
         "scale_sparsity_penalty_by_decoder_norm", "mse_loss_normalization", "noise_scale_training", "use_ghost_grads",
         "aux_loss_coefficient", "topk_threshold_lr", "use_sparse_activations", "matryoshka_widths", "l0_coefficient",
@@ -129,79 +124,6 @@ internal sealed record SaeLensConfig
         };
     }
 
-    /// <summary>The text of <c>cfg.json</c>.</summary>
-    /// <param name="config">What the autoencoder is.</param>
-    /// <param name="type">How the weights beside it are stored: F32 or BF16.</param>
-    /// <exception cref="NotSupportedException">SAELens' layout cannot say what it is.</exception>
-    public static string ToJson(AutoencoderConfig config, TensorType type)
-    {
-        using var stream = new MemoryStream();
-        using (var json = new Utf8JsonWriter(stream, new JsonWriterOptions { Indented = true, NewLine = "\n" }))
-        {
-            json.WriteStartObject();
-            json.WriteString("architecture", ArchitectureOf(config));
-            json.WriteNumber("d_in", config.DIn);
-            json.WriteNumber("d_sae", config.DSae);
-            if (config.Kind == SaeActivationKind.TopK)
-            {
-                json.WriteNumber("k", config.K);
-                json.WriteBoolean("rescale_acts_by_decoder_norm", config.RescalesByDecoderNorm);
-            }
-
-            json.WriteString("dtype", type == TensorType.BF16 ? "bfloat16" : "float32");
-            json.WriteString("device", "cpu");
-            json.WriteBoolean("apply_b_dec_to_input", config.TakesOffBias);
-            json.WriteString("normalize_activations", config.Normalisation switch
-            {
-                InputNormalisation.LayerNorm => "layer_norm",
-                InputNormalisation.ConstantNorm => "constant_norm_rescale",
-                _ => "none",
-            });
-            json.WriteString("reshape_activations", config.HookPoint?.Kind == HookKind.Z ? "hook_z" : "none");
-            json.WriteStartObject("metadata");
-            WriteIfKnown(json, "model_name", config.ModelName);
-            WriteIfKnown(json, "hook_name", config.HookPoint?.ToString());
-            json.WriteNull("hook_head_index");
-            if (config.PrependBos is { } bos)
-            {
-                json.WriteBoolean("prepend_bos", bos);
-            }
-
-            if (config.ContextSize is { } size)
-            {
-                json.WriteNumber("context_size", size);
-            }
-
-            WriteIfKnown(json, "dataset_path", config.DatasetPath);
-            json.WriteString("sae_lens_version", LayoutVersion);
-            json.WriteEndObject();
-            json.WriteEndObject();
-        }
-
-        return Encoding.UTF8.GetString(stream.ToArray()) + "\n";
-    }
-
-    /// <summary>The architecture that says it.</summary>
-    /// <exception cref="NotSupportedException">None does.</exception>
-    public static string ArchitectureOf(AutoencoderConfig config) => config.Kind switch
-    {
-        SaeActivationKind.Relu => "standard",
-        SaeActivationKind.TopK => "topk",
-        SaeActivationKind.JumpRelu => config.IsGated ? "gated" : "jumprelu",
-        SaeActivationKind.TopKIdentity => throw new NotSupportedException(
-            "SAELens' layout has no TopK(identity): its topk sets latents below 0 to 0, this autoencoder keeps them"),
-        _ => throw new NotSupportedException(
-            "SAELens' layout has no GroupMax; it has standard, topk, jumprelu and gated"),
-    };
-
-    private static void WriteIfKnown(Utf8JsonWriter json, string name, string? value)
-    {
-        if (value is not null)
-        {
-            json.WriteString(name, value);
-        }
-    }
-
     /// <summary>The architecture, with k for topk, by today's fields or those of before SAELens 6.</summary>
     private static (string Architecture, int K) ArchitectureOf(ConfigFile config)
     {
@@ -215,7 +137,8 @@ internal sealed record SaeLensConfig
                 + $"an autoencoder is needed to steer one layer; supported: {Supported}");
         }
 
-        string architecture = named.StartsWith(Matryoshka, StringComparison.Ordinal) ? named[Matryoshka.Length..] : named;
+        string architecture =
+            named.StartsWith(Matryoshka, StringComparison.Ordinal) ? named[Matryoshka.Length..] : named;
         string field = config.Has("activation_fn") ? "activation_fn" : "activation_fn_str";
         string function = config.OneOf(field, ["relu", "topk"], "relu");
         using ConfigFile? arguments = config.Section("activation_fn_kwargs");
@@ -235,7 +158,8 @@ internal sealed record SaeLensConfig
                 return (architecture, 0);
             default:
                 throw new NotSupportedException(
-                    $"'{config.Path}': architecture is '{Display.Name(named)}' with {function}; supported: {Supported}");
+                    $"'{config.Path}': architecture is '{Display.Name(named)}' with {function}; "
+                    + $"supported: {Supported}");
         }
     }
 
@@ -290,8 +214,8 @@ internal sealed record SaeLensConfig
         if (!config.Has(field))
         {
             throw new NotSupportedException(
-                $"'{config.Path}': normalize_activations is '{name}', but {field} is nothing; expected a number above 0: "
-                + meaning);
+                $"'{config.Path}': normalize_activations is '{name}', but {field} is nothing; expected a number above "
+                + "0: " + meaning);
         }
 
         double factor = config.Positive(field);
@@ -308,8 +232,8 @@ internal sealed record SaeLensConfig
         if (shape == "hook_z" && point is { Kind: not HookKind.Z })
         {
             throw new NotSupportedException(
-                $"'{config.Path}': reshape_activations is 'hook_z', but hook_name is {point}; supported: none, or hook_z "
-                + "at attn.hook_z");
+                $"'{config.Path}': reshape_activations is 'hook_z', but hook_name is {point}; supported: none, or "
+                + "hook_z at attn.hook_z");
         }
     }
 

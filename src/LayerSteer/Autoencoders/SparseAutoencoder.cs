@@ -95,8 +95,8 @@ public sealed class SparseAutoencoder : IDisposable
     /// <param name="options">How to load it; the defaults if null.</param>
     /// <returns>The autoencoder; the caller disposes it.</returns>
     /// <exception cref="InvalidDataException">
-    /// A file is missing, damaged or of no known format, a field is out of range, or a tensor is missing, of another shape
-    /// or not finite.
+    /// A file is missing, damaged or of no known format, a field is out of range, or a tensor is missing, of another
+    /// shape or not finite.
     /// </exception>
     /// <exception cref="NotSupportedException">It is of a kind that is not supported; the message names it.</exception>
     /// <exception cref="IOException">The file does not exist or cannot be opened.</exception>

@@ -5,8 +5,8 @@ using LayerSteer.Models;
 namespace LayerSteer.Autoencoders;
 
 /// <summary>
-/// Opens the autoencoders of EleutherAI/sparsify: a folder with <c>cfg.json</c> and <c>sae.safetensors</c>, called as the
-/// module that it reads:
+/// Opens the autoencoders of EleutherAI/sparsify: a folder with <c>cfg.json</c> and <c>sae.safetensors</c>, called as
+/// the module that it reads:
 /// <code>
 /// encoder.weight [dSae, dIn], encoder.bias [dSae], W_dec [dSae, dIn], b_dec [dIn]
 /// z = TopK_k(max(0, W_enc (x − b_dec) + b_enc)), or the largest of each of k groups of neighbours
@@ -99,8 +99,8 @@ internal static class SparsifyAutoencoder
     }
 
     /// <summary>
-    /// The output of the module that the folder is called after: <c>layers.10</c>, <c>h.3.mlp</c>. Null for another name,
-    /// since a folder may be called anything.
+    /// The output of the module that the folder is called after: <c>layers.10</c>, <c>h.3.mlp</c>. Null for another
+    /// name, since a folder may be called anything.
     /// </summary>
     private static HookPoint? PointOf(string folder)
     {

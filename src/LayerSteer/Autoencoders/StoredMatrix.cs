@@ -41,7 +41,7 @@ internal sealed class StoredMatrix : IDisposable
     /// <summary>What each row is multiplied by, [rows]; empty for nothing.</summary>
     public float[] Factors { get; init; } = [];
 
-    /// <summary>The sizes that an encoder gives: [dSae, dIn], or [dIn, dSae] if it holds the latents as columns.</summary>
+    /// <summary>The sizes of an encoder, [dSae, dIn], or [dIn, dSae] if it holds the latents as columns.</summary>
     /// <exception cref="InvalidDataException">It is no matrix, or a size is out of range.</exception>
     public static (int DIn, int DSae) SizesOf(StoredTensor encoder, bool isColumns)
     {

@@ -49,6 +49,12 @@ internal sealed class ConfigFile : IDisposable
     public static ConfigFile Parse(
         string path, ReadOnlyMemory<byte> json, JsonValueKind expected = JsonValueKind.Object)
     {
+        // Names and raw values that are no text would fail wherever they are first looked at.
+        if (!System.Text.Unicode.Utf8.IsValid(json.Span))
+        {
+            throw new InvalidDataException($"'{path}': not valid JSON: it is not UTF-8");
+        }
+
         try
         {
             JsonDocument document = JsonDocument.Parse(json);

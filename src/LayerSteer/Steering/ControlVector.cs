@@ -67,16 +67,16 @@ public sealed class ControlVector
                 _ => "replaces each token's input by a reconstruction of it",
             };
             throw new NotSupportedException(
-                $"method {SteeringMethods.NameOf(method)} {why}; {Reader}; supported: clamp with the error term kept, or a "
-                + "direction");
+                $"method {SteeringMethods.NameOf(method)} {why}; {Reader}; supported: clamp with the error term kept, or "
+                + "a direction");
         }
 
         SparseAutoencoder autoencoder = edit.Autoencoder;
         if (autoencoder.Normalisation != InputNormalisation.None)
         {
             throw new NotSupportedException(
-                $"'{autoencoder.Path}': the autoencoder normalises its inputs, so what clamp adds is scaled by each token's "
-                + $"own deviation; {Reader}; supported: a direction");
+                $"'{autoencoder.Path}': the autoencoder normalises its inputs, so what clamp adds is scaled by each "
+                + $"token's own deviation; {Reader}; supported: a direction");
         }
 
         float[] values = new float[autoencoder.DIn];
@@ -170,7 +170,7 @@ public sealed class ControlVector
         return layer >= 1
             ? layer
             : throw new NotSupportedException(
-                $"the autoencoder sits at {point}; llama.cpp reads no direction for the output of block 0 and none before "
-                + "it; supported: the output of blocks from 1 on");
+                $"the autoencoder sits at {point}; llama.cpp reads no direction for the output of block 0 and none "
+                + "before it; supported: the output of blocks from 1 on");
     }
 }

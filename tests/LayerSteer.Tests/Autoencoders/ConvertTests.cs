@@ -40,7 +40,8 @@ public sealed class ConvertTests : IDisposable
         using TensorFile written = TensorFile.Open(_folder.File("folder/sae_weights.safetensors"));
         Assert.Equal(
             ["W_dec", "W_enc", "b_dec", "b_gate", "b_mag", "r_mag"], written.Tensors.Keys.Order(StringComparer.Ordinal));
-        Assert.Contains("\"architecture\": \"gated\"", File.ReadAllText(_folder.File("folder/cfg.json")), StringComparison.Ordinal);
+        string cfg = File.ReadAllText(_folder.File("folder/cfg.json"));
+        Assert.Contains("\"architecture\": \"gated\"", cfg, StringComparison.Ordinal);
     }
 
     [Fact]
@@ -91,7 +92,8 @@ public sealed class ConvertTests : IDisposable
         Assert.Equal("TopK", after.Values["activation"]);
         foreach ((string name, StoredTensor tensor) in before.Tensors)
         {
-            Assert.Equal((tensor.Type, tensor.Shape), (after[name].Type, after[name].Shape));
+            Assert.Equal(tensor.Type, after[name].Type);
+            Assert.Equal(tensor.Shape, after[name].Shape);
             byte[] expected = new byte[tensor.Length * tensor.Type.Size()];
             byte[] actual = new byte[expected.Length];
             tensor.ReadBytes(0, expected);

@@ -1,5 +1,6 @@
 using LayerSteer.Autoencoders;
 using LayerSteer.Models;
+using LayerSteer.Tests.Models;
 using Xunit;
 using static LayerSteer.Tests.Autoencoders.SaeFolder;
 
@@ -85,6 +86,21 @@ public sealed class OtherFormatsTests : IDisposable
         Assert.Equal(
             "'DIR/params.npz': tensor scaling_factor is not all 1; supported: 1, or no such tensor",
             _sae.Refusal<NotSupportedException>());
+    }
+
+    /// <summary>Those of embeddings need another scale, which their files do not say.</summary>
+    [Fact]
+    public void Gemma_scope_at_embeddings_is_refused()
+    {
+        Gemma(isLower: false).Write("params.npz");
+        using SparseAutoencoder sae = _sae.Load();
+        using var model = new TinyModel();
+        using Decoder decoder = model.Load();
+        Assert.StartsWith(
+            "no hook point 'hook_embed'; this model has layers 0 to ",
+            Assert.Throws<ArgumentException>(() =>
+                sae.RequireFits(decoder.Spec, new HookPoint(HookKind.Embed, -1))).Message,
+            StringComparison.Ordinal);
     }
 
     [Theory]
@@ -297,7 +313,8 @@ public sealed class OtherFormatsTests : IDisposable
 
     private static string GemmaConfig(string from, string? to, string type, int width) =>
         $"{{\"hf_hook_point_in\": \"{from}\", \"hf_hook_point_out\": \"{to ?? from}\", \"width\": {width}, \"l0\": 50, "
-        + $"\"model_name\": \"gemma-3-1b\", \"architecture\": \"jump_relu\", \"affine_connection\": false, \"type\": \"{type}\"}}";
+        + "\"model_name\": \"gemma-3-1b\", \"architecture\": \"jump_relu\", \"affine_connection\": false, "
+        + $"\"type\": \"{type}\"}}";
 
     private SaeFolder Sparsify(string fields) => _sae
         .With("encoder.weight", 0.5f, DSae, DIn).With("encoder.bias", 0.3f, DSae).With("W_dec", 0.4f, DSae, DIn)
@@ -325,7 +342,8 @@ public sealed class OtherFormatsTests : IDisposable
             .With("decoder.weight", 0.6f, DIn, DSae).With("decoder.bias", 0.5f, DIn)
             .Saying(
                 "hyperparams.json",
-                $"{{\"d_model\": {DIn}, \"d_sae\": {DSae}, \"hook_point_in\": \"blocks.15.hook_resid_post\"{taken}, {fields}}}");
+                $"{{\"d_model\": {DIn}, \"d_sae\": {DSae}, \"hook_point_in\": \"blocks.15.hook_resid_post\"{taken}, "
+                + $"{fields}}}");
     }
 
     /// <summary>The steps of the release's code, on inputs as the model has them.</summary>
