@@ -52,6 +52,20 @@ internal sealed record UnicodeNormalizer(bool Compose) : Normalizer
     private int Finish(List<int> segment, int pending, ArrayBufferWriter<char> output)
     {
         bool headed = UnicodeMapping.CombiningClass(segment[0]) == 0;
+        if (headed && Compose)
+        {
+            int joined = pending >= 0 ? UnicodeMapping.Compose(pending, segment[0]) : -1;
+            if (pending >= 0 && joined < 0)
+            {
+                Append(pending, output);
+            }
+            pending = joined >= 0 ? joined : segment[0];
+            if (segment.Count == 1)
+            {
+                segment.Clear(); // most text: a starter without marks
+                return pending;
+            }
+        }
         int marks = headed ? 1 : 0;
         List<int> ordered = segment.Count - marks > 1
             ? [.. segment.Take(marks), .. segment.Skip(marks).OrderBy(UnicodeMapping.CombiningClass)]
@@ -61,15 +75,6 @@ internal sealed record UnicodeNormalizer(bool Compose) : Normalizer
         {
             ordered.ForEach(c => Append(c, output));
             return -1;
-        }
-        if (headed)
-        {
-            int joined = pending >= 0 ? UnicodeMapping.Compose(pending, ordered[0]) : -1;
-            if (pending >= 0 && joined < 0)
-            {
-                Append(pending, output);
-            }
-            pending = joined >= 0 ? joined : ordered[0];
         }
         int written = 0;
         int lastClass = 0;
