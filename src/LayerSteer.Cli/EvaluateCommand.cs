@@ -51,14 +51,14 @@ internal static class EvaluateCommand
         {
             string? given = parse.GetValue(model);
             PocketModel? pocket = SharedOptions.PocketUnless(given);
+            string indexFolder = parse.GetValue(index) ?? pocket?.Index
+                ?? throw new UsageException("--model needs --index, the folder of a reference index made with it");
             (HookPoint Point, string Sae) site = SharedOptions.OneSite(
                 pocket,
                 parse.GetValue(layer) ?? [],
                 parse.GetValue(sae) ?? [],
                 parse.GetValue(hook),
                 "an evaluation is of one layer; evaluate each into a folder of its own");
-            string indexFolder = parse.GetValue(index) ?? pocket?.Index
-                ?? throw new UsageException("--model needs --index, the folder of a reference index made with it");
             string modelFolder = SharedOptions.ModelFolder(given);
             EvaluationOptions options = evaluation.Options(parse);
             IReadOnlyList<EvaluationTopic> topics = evaluation.Topics(parse);

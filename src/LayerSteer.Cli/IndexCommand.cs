@@ -53,14 +53,15 @@ internal static class IndexCommand
         command.SetAction((parse, cancellation) =>
         {
             PocketModel? pocket = SharedOptions.PocketUnless(parse.GetValue(model));
+            string givenEncoder = parse.GetValue(encoder) ?? pocket?.Encoder
+                ?? throw new UsageException("--model needs --encoder, the folder of a sentence encoder");
             (HookPoint Point, string Sae) site = SharedOptions.OneSite(
                 pocket,
                 parse.GetValue(layer) ?? [],
                 parse.GetValue(sae) ?? [],
                 parse.GetValue(hook),
                 "an index is of one layer; build one index for each");
-            string encoderPath = SharedOptions.EncoderFolder(parse.GetValue(encoder)) ?? pocket?.Encoder
-                ?? throw new UsageException("--model needs --encoder, the folder of a sentence encoder");
+            string encoderPath = NamedFiles.Encoder(givenEncoder);
 
             OutputFiles.Require(parse.GetValue(dump));
             TextTable references = TextTable.Read(parse.GetRequiredValue(reference));

@@ -5,7 +5,9 @@ using Spectre.Console;
 
 namespace LayerSteer.Cli;
 
-/// <summary>`layersteer list`: what the cache of hub files holds, and which autoencoders fit which models there.</summary>
+/// <summary>
+/// `layersteer list`: what the cache of hub files holds, and which autoencoders fit which models there.
+/// </summary>
 internal static class ListCommand
 {
     public static Command Create(Terminal terminal)

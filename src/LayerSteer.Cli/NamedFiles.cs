@@ -12,7 +12,9 @@ internal static class NamedFiles
     /// <summary>The folder of a model.</summary>
     /// <param name="given">A path or a name.</param>
     /// <param name="needsWeights">Whether the tokenizer alone will not do.</param>
-    /// <exception cref="ArgumentException">No such path and no such name; the message says the nearest names.</exception>
+    /// <exception cref="ArgumentException">
+    /// No such path and no such name; the message says the nearest names.
+    /// </exception>
     /// <exception cref="FileNotFoundException">It is not in the cache; the message says how to fetch it.</exception>
     public static string Model(string given, bool needsWeights = true) =>
         Locate(given, HubKind.Model, needsWeights).Path;
@@ -21,7 +23,8 @@ internal static class NamedFiles
     public static string Encoder(string given) => Locate(given, HubKind.Encoder, needsWeights: true).Path;
 
     /// <summary>
-    /// The file or folder of an autoencoder, and the hook point that its name says; refusals as for <see cref="Model"/>.
+    /// The file or folder of an autoencoder, and the hook point that its name says; refusals as for
+    /// <see cref="Model"/>.
     /// </summary>
     public static (string Path, HookPoint? Point) Autoencoder(string given)
     {

@@ -46,7 +46,9 @@ internal static class SharedOptions
     public static string ModelFolder(string? given, bool needsWeights = true) =>
         given is null ? PocketUnless(null)!.Model : NamedFiles.Model(given, needsWeights);
 
-    /// <summary>The folder of the encoder that an option of <see cref="Encoder"/> names; null if it names none.</summary>
+    /// <summary>
+    /// The folder of the encoder that an option of <see cref="Encoder"/> names; null if it names none.
+    /// </summary>
     /// <exception cref="ArgumentException">The name is not known.</exception>
     /// <exception cref="FileNotFoundException">The name is not in the hub cache.</exception>
     public static string? EncoderFolder(string? given) => given is null ? null : NamedFiles.Encoder(given);
@@ -93,8 +95,8 @@ internal static class SharedOptions
     };
 
     /// <summary>
-    /// The hook points with their autoencoders: those that are named, or the pocket model's at the layers that are named,
-    /// or its default one.
+    /// The hook points with their autoencoders: those that are named, or the pocket model's at the layers that are
+    /// named, or its default one.
     /// </summary>
     /// <exception cref="ArgumentException">The pocket model has no autoencoder there.</exception>
     public static IReadOnlyList<(HookPoint Point, string Sae)> Sites(
@@ -178,8 +180,8 @@ internal static class SharedOptions
         separator is null ? new CorpusOptions() : new CorpusOptions { Separator = separator };
 
     /// <summary>
-    /// The hook points with their autoencoders: one for each layer, or where no layer is named, where the files or their
-    /// names say.
+    /// The hook points with their autoencoders: one for each layer, or where no layer is named, where the files or
+    /// their names say.
     /// </summary>
     /// <exception cref="ArgumentException">
     /// The numbers of layers and autoencoders do not fit together, a name is not known, or neither a file nor its name

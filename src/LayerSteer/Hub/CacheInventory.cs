@@ -1,5 +1,5 @@
+using System.IO.Enumeration;
 using LayerSteer.Formats;
-using LayerSteer.Models;
 
 namespace LayerSteer.Hub;
 
@@ -107,16 +107,22 @@ public sealed record CacheInventory(IReadOnlyList<CachedModel> Models, IReadOnly
     /// <summary>The names of a snapshot's files, as the hub has them; folders that are links are not entered.</summary>
     private static string[] Names(string folder) =>
     [
-        .. new DirectoryInfo(folder)
-            .EnumerateFiles("*", new EnumerationOptions
+        .. new FileSystemEnumerable<string>(
+            folder,
+            (ref FileSystemEntry entry) => Path.GetRelativePath(folder, entry.ToFullPath()).Replace('\\', '/'),
+            new EnumerationOptions
             {
                 RecurseSubdirectories = true,
                 MaxRecursionDepth = Deepest,
                 IgnoreInaccessible = true,
                 AttributesToSkip = 0,
             })
+        {
+            ShouldIncludePredicate = (ref FileSystemEntry entry) => !entry.IsDirectory,
+            ShouldRecursePredicate = (ref FileSystemEntry entry) =>
+                (entry.Attributes & FileAttributes.ReparsePoint) == 0,
+        }
             .Take(MostFiles)
-            .Select(file => Path.GetRelativePath(folder, file.FullName).Replace('\\', '/'))
             .Order(StringComparer.Ordinal),
     ];
 }

@@ -38,7 +38,9 @@ public sealed record CachedSae
     /// <summary>Why it fits none; null if it fits one.</summary>
     public string? WhyNot { get; init; }
 
-    /// <summary>Whether an autoencoder fits a model: by the model's name, the width at its hook point, and the layers.</summary>
+    /// <summary>
+    /// Whether an autoencoder fits a model: by the model's name, the width at its hook point, and the layers.
+    /// </summary>
     /// <param name="model">The model.</param>
     /// <returns>Null if it does; otherwise why not.</returns>
     public string? Misfit(CachedModel model)

@@ -2,7 +2,9 @@ using LayerSteer.Formats;
 
 namespace LayerSteer.Hub;
 
-/// <summary>The files of one repository in the cache, for writing: blobs by their digest, and snapshots that link to them.</summary>
+/// <summary>
+/// The files of one repository in the cache, for writing: blobs by their digest, and snapshots that link to them.
+/// </summary>
 internal sealed class HubBlobs
 {
     private static readonly TimeSpan LockPause = TimeSpan.FromMilliseconds(100);
@@ -77,7 +79,9 @@ internal sealed class HubBlobs
         }
     }
 
-    /// <summary>Makes the file appear in the snapshot: a relative link to the blob, or where links fail a file.</summary>
+    /// <summary>
+    /// Makes the file appear in the snapshot: a relative link to the blob, or where links fail a file.
+    /// </summary>
     /// <param name="commit">The snapshot.</param>
     /// <param name="file">The file, whose blob is there.</param>
     /// <param name="isNew">Whether no other snapshot can need the blob, so that it may move.</param>
@@ -112,7 +116,9 @@ internal sealed class HubBlobs
         }
     }
 
-    /// <summary>Says which commit a branch or tag is at: last, so that it never names a snapshot that is not whole.</summary>
+    /// <summary>
+    /// Says which commit a branch or tag is at: last, so that it never names a snapshot that is not whole.
+    /// </summary>
     public void WriteRef(string commit)
     {
         if (!_repository.IsCommit)

@@ -27,7 +27,9 @@ public sealed class HubCache
     /// <summary>The folder.</summary>
     public string Folder { get; }
 
-    /// <summary>The cache of this process's environment: HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME, XDG_CACHE_HOME.</summary>
+    /// <summary>
+    /// The cache of this process's environment: HF_HUB_CACHE, HUGGINGFACE_HUB_CACHE, HF_HOME, XDG_CACHE_HOME.
+    /// </summary>
     public static HubCache FromEnvironment() => new(HubSettings.CacheFrom(Environment.GetEnvironmentVariable));
 
     /// <summary>The repositories that have files here, by name.</summary>
@@ -67,7 +69,9 @@ public sealed class HubCache
     /// <param name="target">What is meant.</param>
     /// <param name="needsWeights">Whether a model without its weights will not do.</param>
     /// <returns>A full path: of the snapshot, or of the autoencoder in it.</returns>
-    /// <exception cref="FileNotFoundException">It is not here, or not all of it; the message says how to fetch it.</exception>
+    /// <exception cref="FileNotFoundException">
+    /// It is not here, or not all of it; the message says how to fetch it.
+    /// </exception>
     /// <exception cref="InvalidDataException">A file here is a link that leads out of the cache.</exception>
     public string Locate(HubTarget target, bool needsWeights = true)
     {
@@ -107,7 +111,9 @@ public sealed class HubCache
     internal string RefOf(HubRepository repository) =>
         Path.Combine([FolderOf(repository), "refs", .. repository.Revision.Split('/')]);
 
-    /// <summary>The file that one process at a time holds open while it fetches a blob, where other tools lock it too.</summary>
+    /// <summary>
+    /// The file that one process at a time holds open while it fetches a blob, where other tools lock it too.
+    /// </summary>
     internal string LockOf(HubRepository repository, string digest) =>
         Path.Combine(Folder, ".locks", repository.FolderName, digest + ".lock");
 

@@ -52,7 +52,7 @@ internal sealed class HubClient : IDisposable
         var uri = new Uri(
             $"{_base}/api/models/{repository.Name}/revision/{Uri.EscapeDataString(repository.Revision)}");
         using HttpResponseMessage response = await SendAsync(
-            HttpMethod.Get, uri, null, HttpCompletionOption.ResponseHeadersRead, false, cancellation);
+            HttpMethod.Get, uri, null, stopsAtLink: false, cancellation);
         HubFailure.Require(response, _settings, repository.ToString(), null);
         byte[] json = await ReadAsync(response, LargestListing, cancellation);
         try
@@ -74,7 +74,6 @@ internal sealed class HubClient : IDisposable
             HttpMethod.Head,
             Resolve(repository, commit, name),
             null,
-            HttpCompletionOption.ResponseHeadersRead,
             stopsAtLink: true,
             cancellation);
         if (!IsRedirect(response))
@@ -100,9 +99,8 @@ internal sealed class HubClient : IDisposable
         HubRepository repository, string commit, string name, long offset, CancellationToken cancellation) => SendAsync(
             HttpMethod.Get,
             Resolve(repository, commit, name),
-            offset == 0 ? null : new RangeHeaderValue(offset, null),
-            HttpCompletionOption.ResponseHeadersRead,
-            false,
+            offset,
+            stopsAtLink: false,
             cancellation);
 
     /// <summary>The hub as errors call it.</summary>
@@ -115,8 +113,7 @@ internal sealed class HubClient : IDisposable
     private async Task<HttpResponseMessage> SendAsync(
         HttpMethod method,
         Uri uri,
-        RangeHeaderValue? range,
-        HttpCompletionOption completion,
+        long? offset,
         bool stopsAtLink,
         CancellationToken cancellation)
     {
@@ -129,13 +126,13 @@ internal sealed class HubClient : IDisposable
         for (int hop = 0; hop <= MostRedirects; hop++)
         {
             using var request = new HttpRequestMessage(method, uri);
-            request.Headers.Range = range;
+            request.Headers.Range = offset > 0 ? new RangeHeaderValue(offset, null) : null;
             if (_settings.Token is { } token && MayCarryToken(uri))
             {
                 request.Headers.Authorization = new AuthenticationHeaderValue("Bearer", token);
             }
 
-            HttpResponseMessage response = await AnswerAsync(request, completion, cancellation);
+            HttpResponseMessage response = await AnswerAsync(request, offset is not null, cancellation);
             if (!IsRedirect(response) || (stopsAtLink && SaysWhatItLinksTo(response)))
             {
                 return response;
@@ -151,20 +148,22 @@ internal sealed class HubClient : IDisposable
     }
 
     private async Task<HttpResponseMessage> AnswerAsync(
-        HttpRequestMessage request, HttpCompletionOption completion, CancellationToken cancellation)
+        HttpRequestMessage request, bool isDownload, CancellationToken cancellation)
     {
+        TimeSpan most = isDownload ? _settings.DownloadTimeout : _settings.AnswerTimeout;
+        string variable = isDownload ? "HF_HUB_DOWNLOAD_TIMEOUT" : "HF_HUB_ETAG_TIMEOUT";
         using var limit = CancellationTokenSource.CreateLinkedTokenSource(cancellation);
-        limit.CancelAfter(_settings.AnswerTimeout);
+        limit.CancelAfter(most);
         string host = request.RequestUri!.Authority;
         try
         {
-            return await _http.SendAsync(request, completion, limit.Token);
+            return await _http.SendAsync(request, HttpCompletionOption.ResponseHeadersRead, limit.Token);
         }
         catch (OperationCanceledException) when (!cancellation.IsCancellationRequested)
         {
             throw new HubTransientException(string.Create(
                 CultureInfo.InvariantCulture,
-                $"{host} does not answer within {_settings.AnswerTimeout.TotalSeconds:0.###} s (HF_HUB_ETAG_TIMEOUT)"));
+                $"{host} does not answer within {most.TotalSeconds:0.###} s ({variable})"));
         }
         catch (HttpRequestException e)
         {

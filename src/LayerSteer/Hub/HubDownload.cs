@@ -74,7 +74,9 @@ internal sealed class HubDownload
         return isNew;
     }
 
-    /// <summary>Waits as long as a failure asks for, or twice as long as the last time; gives up after too many.</summary>
+    /// <summary>
+    /// Waits as long as a failure asks for, or twice as long as the last time; gives up after too many.
+    /// </summary>
     public static async Task RetryAsync(
         HubTransientException failure, int failures, HubSettings settings, string kept, CancellationToken cancellation)
     {

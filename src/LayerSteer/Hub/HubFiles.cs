@@ -4,7 +4,9 @@ using LayerSteer.Formats;
 
 namespace LayerSteer.Hub;
 
-/// <summary>Which files make up a model, a sentence encoder or an autoencoder: the rest of a repository is not fetched.</summary>
+/// <summary>
+/// Which files make up a model, a sentence encoder or an autoencoder: the rest of a repository is not fetched.
+/// </summary>
 internal static partial class HubFiles
 {
     public const string SafetensorsIndex = "model.safetensors.index.json";
@@ -105,7 +107,9 @@ internal static partial class HubFiles
     public static IEnumerable<string> AutoencodersIn(IReadOnlyCollection<string> names) =>
         AutoencoderWeights.Any(names.Contains) ? [string.Empty] : AutoencoderFolders(names);
 
-    /// <summary>What a loader is given: the folder, or the one file of a folder that has no layout of its own.</summary>
+    /// <summary>
+    /// What a loader is given: the folder, or the one file of a folder that has no layout of its own.
+    /// </summary>
     public static string ToLoad(string path) =>
         Directory.Exists(path) && !AutoencoderWeights.Any(name => File.Exists(Path.Combine([path, .. name.Split('/')])))
         && LooseFiles(path) is [var only] ? only : path;

@@ -4,15 +4,17 @@ namespace LayerSteer.Hub;
 
 /// <summary>
 /// What names mean: short names of models and encoders (<see cref="KnownModels"/>), names of autoencoders
-/// (<see cref="KnownSaes"/>), <c>org/name</c>, and <c>hf://org/name/path@revision</c>. A revision may follow any name after '@'. Nothing
-/// is read or fetched.
+/// (<see cref="KnownSaes"/>), <c>org/name</c>, and <c>hf://org/name/path@revision</c>. A revision may follow any name
+/// after '@'. Nothing is read or fetched.
 /// </summary>
 public static class HubNames
 {
     private const string Scheme = "hf://";
     private const int Longest = 1024;
 
-    /// <summary>Whether a text is written as a path of this machine, so that it is no name even if nothing is there.</summary>
+    /// <summary>
+    /// Whether a text is written as a path of this machine, so that it is no name even if nothing is there.
+    /// </summary>
     /// <param name="text">The text.</param>
     public static bool IsPath(string text)
     {

@@ -32,7 +32,9 @@ public sealed class HubPull : IDisposable
     /// <summary>Asks the hub what a target is and which files make it up.</summary>
     /// <param name="target">The target.</param>
     /// <param name="cancellation">Ends it.</param>
-    /// <exception cref="IOException">The hub cannot be reached, or refuses; the message says what would help.</exception>
+    /// <exception cref="IOException">
+    /// The hub cannot be reached, or refuses; the message says what would help.
+    /// </exception>
     /// <exception cref="InvalidDataException">It does not have what is asked for, or answers nonsense.</exception>
     /// <exception cref="NotSupportedException">It has it only in a form that is not fetched.</exception>
     public async Task<PullPlan> PlanAsync(HubTarget target, CancellationToken cancellation = default)

@@ -32,6 +32,8 @@ public sealed record KnownSae
     /// <summary>Release and id.</summary>
     public string Name => $"{Release}/{Id}";
 
-    /// <summary>Whether it reads at one place and writes at another, so that it cannot be used at one hook point.</summary>
+    /// <summary>
+    /// Whether it reads at one place and writes at another, so that it cannot be used at one hook point.
+    /// </summary>
     public bool IsTranscoder => Format == "transcoder";
 }

@@ -2,7 +2,9 @@ using System.Text.Json;
 
 namespace LayerSteer.Hub;
 
-/// <summary>A JSON file of which a few fields are looked at, where they are; a file that is none has no fields.</summary>
+/// <summary>
+/// A JSON file of which a few fields are looked at, where they are; a file that is none has no fields.
+/// </summary>
 internal sealed class LooseJson : IDisposable
 {
     private const long LargestFile = 16L << 20;

@@ -5,8 +5,9 @@ using LayerSteer.Models;
 namespace LayerSteer.Hub;
 
 /// <summary>
-/// One line of <c>known-saes.tsv</c>: autoencoders of a release whose names differ by numbers. <c>{0}</c>, <c>{1}</c>, …
-/// in the fields stand for the numbers of one of its tuples; with the values <c>*</c> for letters and digits of any name.
+/// One line of <c>known-saes.tsv</c>: autoencoders of a release whose names differ by numbers. <c>{0}</c>, <c>{1}</c>,
+/// … in the fields stand for the numbers of one of its tuples; with the values <c>*</c> for letters and digits of any
+/// name.
 /// </summary>
 internal sealed class SaePattern
 {
@@ -17,7 +18,9 @@ internal sealed class SaePattern
     private readonly string _values;
 
     /// <param name="release">The release's fields: the word, its name, model, repository, format.</param>
-    /// <param name="fields">The line's: the word, id, path, hook point, Neuronpedia id, and values where it has any.</param>
+    /// <param name="fields">
+    /// The line's: the word, id, path, hook point, Neuronpedia id, and values where it has any.
+    /// </param>
     public SaePattern(string[] release, string[] fields)
     {
         _release = release;

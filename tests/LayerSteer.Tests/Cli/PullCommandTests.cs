@@ -5,7 +5,9 @@ using Xunit;
 
 namespace LayerSteer.Tests.Cli;
 
-/// <summary>`pull`, `list` and names in place of paths, as a process with its own environment and a hub beside it.</summary>
+/// <summary>
+/// `pull`, `list` and names in place of paths, as a process with its own environment and a hub beside it.
+/// </summary>
 public sealed class PullCommandTests : IDisposable
 {
     private const string SaeName = "gpt2-small-resid-post-v5-32k/blocks.1.hook_resid_post";

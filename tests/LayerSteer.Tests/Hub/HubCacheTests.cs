@@ -184,7 +184,9 @@ public sealed class HubCacheTests : IDisposable
         Write(Release, First, id + "/sae_weights.safetensors");
     }
 
-    /// <summary>A blob and a link to it, as huggingface_hub writes them; a plain file where links need a privilege.</summary>
+    /// <summary>
+    /// A blob and a link to it, as huggingface_hub writes them; a plain file where links need a privilege.
+    /// </summary>
     private void Write(string repository, string commit, string name, string content = "{}")
     {
         string pointer = Path.Combine([_cache.Folder, repository, "snapshots", commit, .. name.Split('/')]);

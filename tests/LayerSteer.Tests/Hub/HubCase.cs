@@ -72,10 +72,9 @@ internal sealed class HubCase : IDisposable
         return changed;
     }
 
-    public Task<PullResult> Pull(string name = Name) => Pull(name, TestContext.Current.CancellationToken);
-
-    public async Task<PullResult> Pull(string name, CancellationToken cancellation)
+    public async Task<PullResult> Pull(string name = Name)
     {
+        CancellationToken cancellation = TestContext.Current.CancellationToken;
         using var pull = new HubPull(Settings);
         PullPlan plan = await pull.PlanAsync(HubNames.Resolve(name), cancellation);
         return await pull.FetchAsync(plan, null, cancellation);

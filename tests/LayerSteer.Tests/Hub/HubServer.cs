@@ -243,7 +243,9 @@ internal sealed class HubServer : IDisposable
 /// <summary>A repository that a <see cref="HubServer"/> serves.</summary>
 internal sealed class HubServedRepository(string name)
 {
-    /// <summary>Files from this length on are named by SHA-256, as a hub does with those it keeps in another store.</summary>
+    /// <summary>
+    /// Files from this length on are named by SHA-256, as a hub does with those it keeps in another store.
+    /// </summary>
     public const int LargeFrom = 1024;
 
     public string Name { get; } = name;
@@ -257,7 +259,8 @@ internal sealed class HubServedRepository(string name)
     public static string Sha256(byte[] bytes) => Convert.ToHexStringLower(SHA256.HashData(bytes));
 
     public static string GitSha1(byte[] bytes) => Convert.ToHexStringLower(
-        SHA1.HashData([.. Encoding.ASCII.GetBytes($"blob {bytes.Length}\0"), .. bytes]));
+        CryptographicOperations.HashData(
+            HashAlgorithmName.SHA1, [.. Encoding.ASCII.GetBytes($"blob {bytes.Length}\0"), .. bytes]));
 
     public HubAnswer Listing(string revision)
     {
