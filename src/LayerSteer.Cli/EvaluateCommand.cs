@@ -51,18 +51,18 @@ internal static class EvaluateCommand
         {
             string? given = parse.GetValue(model);
             PocketModel? pocket = SharedOptions.PocketUnless(given);
+            int[] layers = parse.GetValue(layer) ?? [];
+            string[] saes = parse.GetValue(sae) ?? [];
+            const string OneLayer = "an evaluation is of one layer; evaluate each into a folder of its own";
+            SharedOptions.RequireOneSite(pocket, layers, saes, OneLayer);
             string indexFolder = parse.GetValue(index) ?? pocket?.Index
                 ?? throw new UsageException("--model needs --index, the folder of a reference index made with it");
-            (HookPoint Point, string Sae) site = SharedOptions.OneSite(
-                pocket,
-                parse.GetValue(layer) ?? [],
-                parse.GetValue(sae) ?? [],
-                parse.GetValue(hook),
-                "an evaluation is of one layer; evaluate each into a folder of its own");
-            string modelFolder = SharedOptions.ModelFolder(given);
             EvaluationOptions options = evaluation.Options(parse);
             IReadOnlyList<EvaluationTopic> topics = evaluation.Topics(parse);
             IReadOnlyList<(string Topic, string Folder)> tuned = evaluation.FineTuned(parse, topics, pocket);
+            (HookPoint Point, string Sae) site =
+                SharedOptions.OneSite(pocket, layers, saes, parse.GetValue(hook), OneLayer);
+            string modelFolder = SharedOptions.ModelFolder(given);
             ReferenceIndex references = ReferenceIndex.Open(indexFolder);
             using var pool = new WorkerPool(SharedOptions.OrAll(parse.GetValue(threads)));
             LoadOptions load = loading.Options(parse, terminal, pool);

@@ -53,14 +53,14 @@ internal static class IndexCommand
         command.SetAction((parse, cancellation) =>
         {
             PocketModel? pocket = SharedOptions.PocketUnless(parse.GetValue(model));
+            int[] layers = parse.GetValue(layer) ?? [];
+            string[] saes = parse.GetValue(sae) ?? [];
+            const string OneLayer = "an index is of one layer; build one index for each";
+            SharedOptions.RequireOneSite(pocket, layers, saes, OneLayer);
             string givenEncoder = parse.GetValue(encoder) ?? pocket?.Encoder
                 ?? throw new UsageException("--model needs --encoder, the folder of a sentence encoder");
-            (HookPoint Point, string Sae) site = SharedOptions.OneSite(
-                pocket,
-                parse.GetValue(layer) ?? [],
-                parse.GetValue(sae) ?? [],
-                parse.GetValue(hook),
-                "an index is of one layer; build one index for each");
+            (HookPoint Point, string Sae) site =
+                SharedOptions.OneSite(pocket, layers, saes, parse.GetValue(hook), OneLayer);
             string encoderPath = NamedFiles.Encoder(givenEncoder);
 
             OutputFiles.Require(parse.GetValue(dump));

@@ -124,6 +124,17 @@ internal static class SharedOptions
     public static (HookPoint Point, string Sae) OneSite(
         PocketModel? pocket, int[] layers, string[] saes, HookKind? hook, string oneLayer)
     {
+        RequireOneSite(pocket, layers, saes, oneLayer);
+        return (pocket is null ? Sites(layers, saes, hook) : Sites(pocket, layers, saes, hook))[0];
+    }
+
+    /// <summary>
+    /// What <see cref="OneSite"/> refuses as wrong usage, for commands that check all of their usage before the first
+    /// name or file; reads neither.
+    /// </summary>
+    /// <exception cref="UsageException">Several are named, or none where there is no default.</exception>
+    public static void RequireOneSite(PocketModel? pocket, int[] layers, string[] saes, string oneLayer)
+    {
         if (layers.Length > 1)
         {
             throw new UsageException(oneLayer);
@@ -133,8 +144,6 @@ internal static class SharedOptions
         {
             throw new UsageException("--sae is needed, one autoencoder");
         }
-
-        return (pocket is null ? Sites(layers, saes, hook) : Sites(pocket, layers, saes, hook))[0];
     }
 
     /// <summary>The texts of a corpus that must be given.</summary>

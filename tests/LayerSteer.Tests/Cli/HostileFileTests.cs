@@ -72,7 +72,7 @@ public sealed class HostileFileTests : IDisposable
     [Fact]
     public async Task Damaged_folders_are_refused()
     {
-        await Refused("nowhere", "'MODEL/config.json': no such file; a checkpoint folder has a config.json");
+        await Refused("./nowhere", "'MODEL/config.json': no such file; a checkpoint folder has a config.json");
         string config = HostileFiles.CopyModel(_golden, _folder);
         File.WriteAllText(Path.Combine(config, "config.json"), "{");
         await Refused(
