@@ -32,24 +32,16 @@ internal static class DictionaryLearningAutoencoder
     ];
 
     /// <summary>Opens the files of a folder.</summary>
-    public static AutoencoderFile Open(SaeFiles files)
+    public static AutoencoderFile Read(SaeFiles files)
     {
-        try
-        {
-            using ConfigFile config = ConfigFile.Read(files.ConfigPath!);
-            using ConfigFile trainer = config.Section("trainer")
-                ?? throw new InvalidDataException(
-                    $"'{config.Path}': trainer is nothing, expected an object with dict_class");
-            using ConfigFile? buffer = config.Section("buffer");
-            config.RefuseRepeated();
-            trainer.RefuseRepeated();
-            return Check(files, trainer, buffer);
-        }
-        catch
-        {
-            files.Dispose();
-            throw;
-        }
+        using ConfigFile config = ConfigFile.Read(files.ConfigPath!);
+        using ConfigFile trainer = config.Section("trainer")
+            ?? throw new InvalidDataException(
+                $"'{config.Path}': trainer is nothing, expected an object with dict_class");
+        using ConfigFile? buffer = config.Section("buffer");
+        config.RefuseRepeated();
+        trainer.RefuseRepeated();
+        return Check(files, trainer, buffer);
     }
 
     private static AutoencoderFile Check(SaeFiles files, ConfigFile trainer, ConfigFile? buffer)

@@ -36,20 +36,7 @@ internal static class GemmaScopeAutoencoder
     ];
 
     /// <summary>Opens either.</summary>
-    public static AutoencoderFile Open(SaeFiles files, SaeFormat format)
-    {
-        try
-        {
-            return Check(files, format);
-        }
-        catch
-        {
-            files.Dispose();
-            throw;
-        }
-    }
-
-    private static AutoencoderFile Check(SaeFiles files, SaeFormat format)
+    public static AutoencoderFile Read(SaeFiles files, SaeFormat format)
     {
         if (files.Has(Skip))
         {
@@ -68,7 +55,7 @@ internal static class GemmaScopeAutoencoder
                 $"'{files.Path}': tensor {names[5]} is not all 1; supported: 1, or no such tensor");
         }
 
-        (HookPoint? point, string? model) = Read(files, dSae);
+        (HookPoint? point, string? model) = PlaceAndModel(files, dSae);
         return new AutoencoderFile(files, format)
         {
             Config = new AutoencoderConfig
@@ -90,7 +77,7 @@ internal static class GemmaScopeAutoencoder
         };
     }
 
-    private static (HookPoint? Point, string? Model) Read(SaeFiles files, int dSae)
+    private static (HookPoint? Point, string? Model) PlaceAndModel(SaeFiles files, int dSae)
     {
         if (files.ConfigPath is null)
         {

@@ -36,18 +36,10 @@ internal static class LlamaScopeAutoencoder
     private const string NormField = "dataset_average_activation_norm";
 
     /// <summary>Opens the files of a folder.</summary>
-    public static AutoencoderFile Open(SaeFiles files)
+    public static AutoencoderFile Read(SaeFiles files)
     {
-        try
-        {
-            using ConfigFile config = ConfigFile.Read(files.ConfigPath!);
-            return Check(files, config);
-        }
-        catch
-        {
-            files.Dispose();
-            throw;
-        }
+        using ConfigFile config = ConfigFile.Read(files.ConfigPath!);
+        return Check(files, config);
     }
 
     private static AutoencoderFile Check(SaeFiles files, ConfigFile config)

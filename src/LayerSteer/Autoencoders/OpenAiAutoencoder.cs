@@ -22,25 +22,12 @@ public static class OpenAiAutoencoder
     public static SparseAutoencoder Load(string path, LoadOptions? options = null)
     {
         ArgumentNullException.ThrowIfNull(path);
-        using AutoencoderFile file = Open(SaeFiles.Open(Find(path)));
+        using AutoencoderFile file = SaeFiles.Open(Find(path), null, Read);
         return file.Load(options);
     }
 
     /// <summary>Opens a checkpoint.</summary>
-    internal static AutoencoderFile Open(SaeFiles files)
-    {
-        try
-        {
-            return Check(files);
-        }
-        catch
-        {
-            files.Dispose();
-            throw;
-        }
-    }
-
-    private static AutoencoderFile Check(SaeFiles files)
+    internal static AutoencoderFile Read(SaeFiles files)
     {
         StoredTensor encoder = files.Weights["encoder.weight"];
         (int dIn, int dSae) = StoredMatrix.SizesOf(encoder, isColumns: false);

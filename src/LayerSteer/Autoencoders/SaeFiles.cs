@@ -28,13 +28,26 @@ internal sealed class SaeFiles : IDisposable
     /// <summary>The weights.</summary>
     public TensorFile Weights { get; }
 
-    /// <summary>Opens them.</summary>
+    /// <summary>Opens them and reads what they say; where that fails they are closed again.</summary>
     /// <param name="path">The weights.</param>
     /// <param name="configPath">The file that says what they are; null where the weights' own file says all.</param>
+    /// <param name="read">Checks them and brings them to the one form.</param>
     /// <exception cref="InvalidDataException">The file is damaged.</exception>
     /// <exception cref="IOException">The file does not exist or cannot be opened.</exception>
-    public static SaeFiles Open(string path, string? configPath = null) =>
-        new(path, configPath, FileStamp.Of(path), TensorFile.Open(path));
+    public static AutoencoderFile Open(string path, string? configPath, Func<SaeFiles, AutoencoderFile> read)
+    {
+        SaeFiles? files = new(path, configPath, FileStamp.Of(path), TensorFile.Open(path));
+        try
+        {
+            AutoencoderFile file = read(files);
+            files = null; // they are its own now
+            return file;
+        }
+        finally
+        {
+            files?.Dispose();
+        }
+    }
 
     /// <summary>Whether there is a tensor of a name.</summary>
     public bool Has(string name) => Weights.Tensors.ContainsKey(name);

@@ -108,46 +108,25 @@ public static class SaeFormats
     private static AutoencoderFile Open(Layout layout, string folder, string weights)
     {
         string? config = layout.Config is null ? null : Path.Combine(folder, layout.Config);
-        var files = SaeFiles.Open(weights, config is not null && File.Exists(config) ? config : null);
-        return layout.Format switch
+        Func<SaeFiles, AutoencoderFile> read = layout.Format switch
         {
-            SaeFormat.SaeLens => SaeLensAutoencoder.Open(files),
-            SaeFormat.Sparsify => SparsifyAutoencoder.Open(files),
-            SaeFormat.LlamaScope => LlamaScopeAutoencoder.Open(files),
-            SaeFormat.DictionaryLearning => DictionaryLearningAutoencoder.Open(files),
-            _ => GemmaScopeAutoencoder.Open(files, layout.Format),
+            SaeFormat.SaeLens => SaeLensAutoencoder.Read,
+            SaeFormat.Sparsify => SparsifyAutoencoder.Read,
+            SaeFormat.LlamaScope => LlamaScopeAutoencoder.Read,
+            SaeFormat.DictionaryLearning => DictionaryLearningAutoencoder.Read,
+            _ => files => GemmaScopeAutoencoder.Read(files, layout.Format),
         };
+        return SaeFiles.Open(weights, config is not null && File.Exists(config) ? config : null, read);
     }
 
     /// <summary>A file that says by itself what it is.</summary>
-    private static AutoencoderFile OpenFile(string path)
-    {
-        var files = SaeFiles.Open(path);
-        if (files.Weights.Values.ContainsKey(SaeLensAutoencoder.ConfigEntry))
-        {
-            return SaeLensAutoencoder.Open(files);
-        }
-
-        if (files.Has("pre_bias") || files.Has("latent_bias"))
-        {
-            return OpenAiAutoencoder.Open(files);
-        }
-
-        if (files.Weights.IsNpz && (files.Has("W_enc") || files.Has("w_enc")))
-        {
-            return GemmaScopeAutoencoder.Open(files, SaeFormat.GemmaScope);
-        }
-
-        if (files.Has("w_enc") && files.Has("w_dec"))
-        {
-            return GemmaScopeAutoencoder.Open(files, SaeFormat.GemmaScope2);
-        }
-
-        using (files)
-        {
-            throw Unknown(files);
-        }
-    }
+    private static AutoencoderFile OpenFile(string path) => SaeFiles.Open(path, null, files =>
+        files.Weights.Values.ContainsKey(SaeLensAutoencoder.ConfigEntry) ? SaeLensAutoencoder.Read(files)
+        : files.Has("pre_bias") || files.Has("latent_bias") ? OpenAiAutoencoder.Read(files)
+        : files.Weights.IsNpz && (files.Has("W_enc") || files.Has("w_enc"))
+            ? GemmaScopeAutoencoder.Read(files, SaeFormat.GemmaScope)
+        : files.Has("w_enc") && files.Has("w_dec") ? GemmaScopeAutoencoder.Read(files, SaeFormat.GemmaScope2)
+        : throw Unknown(files));
 
     private static InvalidDataException Unknown(SaeFiles files)
     {

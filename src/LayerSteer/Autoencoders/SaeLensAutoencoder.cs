@@ -42,23 +42,12 @@ public static class SaeLensAutoencoder
         string weights = Directory.Exists(path) ? Path.Combine(path, WeightsName) : path;
         string config = Path.Combine(Path.GetDirectoryName(Path.GetFullPath(weights))!, ConfigName);
         using AutoencoderFile file =
-            Open(SaeFiles.Open(weights, Directory.Exists(path) || File.Exists(config) ? config : null));
+            SaeFiles.Open(weights, Directory.Exists(path) || File.Exists(config) ? config : null, Read);
         return file.Load(options);
     }
 
     /// <summary>Opens the files of a folder, or a file with the configuration in its header.</summary>
-    internal static AutoencoderFile Open(SaeFiles files)
-    {
-        try
-        {
-            return Check(files, ReadConfig(files));
-        }
-        catch
-        {
-            files.Dispose();
-            throw;
-        }
-    }
+    internal static AutoencoderFile Read(SaeFiles files) => Check(files, ReadConfig(files));
 
     /// <summary>An autoencoder in memory, which copies the weights; not a gated one.</summary>
     internal static SparseAutoencoder Create(

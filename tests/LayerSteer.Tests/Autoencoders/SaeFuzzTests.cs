@@ -1,7 +1,6 @@
 using System.Globalization;
 using LayerSteer.Autoencoders;
 using LayerSteer.Numerics;
-using LayerSteer.Tests.Formats;
 using LayerSteer.Tests.Numerics;
 using Xunit;
 using static LayerSteer.Tests.Autoencoders.SaeFolder;

@@ -180,7 +180,7 @@ public sealed class HostileFileTests : IDisposable
         Directory.CreateDirectory(empty);
         await Refused(
             _golden.Model,
-            "'FOLDER/empty': 0 files end in .pt or .safetensors, expected one; name the file",
+            "'FOLDER/empty': 0 files end in .pt, .safetensors or .npz, expected one; name the file",
             "--sae",
             empty);
     }
