@@ -1,6 +1,7 @@
 using System.Globalization;
 using LayerSteer.Autoencoders;
 using LayerSteer.Numerics;
+using LayerSteer.Tests.Formats;
 using LayerSteer.Tests.Numerics;
 using Xunit;
 using static LayerSteer.Tests.Autoencoders.SaeFolder;
@@ -51,8 +52,8 @@ public sealed class SaeFuzzTests : IDisposable
         int refused = 0;
         for (int round = 0; round < rounds; round++)
         {
-            string file = files[Next(ref random, files.Length)];
-            File.WriteAllBytes(Path.Combine(_sae.Path, file), Damaged(whole[file], ref random));
+            string file = files[FileDamage.Next(ref random, files.Length)];
+            File.WriteAllBytes(Path.Combine(_sae.Path, file), FileDamage.Of(whole[file], ref random));
             long before = GC.GetAllocatedBytesForCurrentThread();
             long started = Environment.TickCount64;
             try
@@ -153,44 +154,5 @@ public sealed class SaeFuzzTests : IDisposable
     {
         _sae.Write(weights);
         return weights;
-    }
-
-    private static int Next(ref SplitMix64 random, int below) => (int)(random.NextDouble() * below);
-
-    private static byte[] Damaged(byte[] original, ref SplitMix64 random)
-    {
-        byte[] bytes = [.. original];
-        int changes = 1 + Next(ref random, 4);
-        for (int i = 0; i < changes; i++)
-        {
-            // Structure lies at both ends of every format, and in all of a configuration.
-            int span = Next(ref random, 3) == 0 ? bytes.Length : Math.Min(bytes.Length, 700);
-            int at = Next(ref random, 2) == 0 ? Next(ref random, span) : bytes.Length - 1 - Next(ref random, span);
-            bytes[at] = Next(ref random, 5) switch
-            {
-                0 => 0,
-                1 => 0xFF,
-                2 => (byte)(bytes[at] ^ (1 << Next(ref random, 8))),
-                3 => (byte)('0' + Next(ref random, 10)),
-                _ => (byte)Next(ref random, 256),
-            };
-        }
-
-        return Next(ref random, 6) switch
-        {
-            0 => bytes[..(1 + Next(ref random, bytes.Length - 1))],
-            1 => [.. bytes, .. bytes[..Next(ref random, Math.Min(64, bytes.Length))]],
-            2 => Moved(bytes, ref random),
-            _ => bytes,
-        };
-    }
-
-    /// <summary>A piece of it written over another.</summary>
-    private static byte[] Moved(byte[] bytes, ref SplitMix64 random)
-    {
-        int length = 1 + Next(ref random, Math.Min(40, bytes.Length));
-        byte[] piece = bytes.AsSpan(Next(ref random, bytes.Length - length + 1), length).ToArray();
-        piece.CopyTo(bytes, Next(ref random, bytes.Length - length + 1));
-        return bytes;
     }
 }
