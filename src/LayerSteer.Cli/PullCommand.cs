@@ -16,6 +16,7 @@ internal static class PullCommand
             Description = "What to fetch: gpt2, org/name, all-MiniLM-L6-v2, an autoencoder as SAELens (release/id) or "
                 + "Neuronpedia writes it, or hf://org/name/path@revision.",
             Arity = ArgumentArity.OneOrMore,
+            HelpName = "NAME",
         };
         names.CompletionSources.Add(_ => KnownModels.All.Select(model => model.Names[0])
             .Concat(KnownSaes.Releases)
