@@ -3,6 +3,7 @@ using LayerSteer.Generation;
 using LayerSteer.Models;
 using LayerSteer.Numerics;
 using LayerSteer.Steering;
+using LayerSteer.Text;
 
 namespace LayerSteer.Cli;
 
@@ -37,7 +38,12 @@ internal static class GenerateCommand
             ("generate", PublishedLoopKind.Generate),
             ("demo", PublishedLoopKind.Demo));
         published.Arity = ArgumentArity.ZeroOrOne;
+        Option<bool> chat = new("--chat")
+        {
+            Description = "Take each prompt as a user's turn, in the model's own chat template, which puts BOS in itself.",
+        };
         Option<bool> json = SharedOptions.Json();
+        command.Options.Add(chat);
         command.Options.Add(compare);
         command.Options.Add(published);
         command.Options.Add(json);
@@ -53,6 +59,11 @@ internal static class GenerateCommand
             {
                 result.AddError("--published-loop takes one PROMPT and no --compare");
             }
+
+            if (result.GetResult(chat) is not null && (isPublished || steering.NamesBos(result)))
+            {
+                result.AddError("--chat takes neither --bos nor --published-loop");
+            }
         });
         command.SetAction((parse, cancellation) =>
         {
@@ -67,6 +78,13 @@ internal static class GenerateCommand
             GenerationRequest[] requests = [.. texts.Select(text => sampling.Request(parse, text))];
             using var pool = new WorkerPool(steering.Threads(parse));
             using Steerer steerer = steering.Load(parse, terminal, pool);
+            bool chats = parse.GetValue(chat);
+            if (chats)
+            {
+                bos = BosPolicy.None;
+                requests = Turns(requests, steerer);
+            }
+
             SteeringPlan plan = steering.Plan(parse, terminal, steerer, options, cancellation);
             requests = [.. requests.Select(request => request with { Plan = plan })];
             var report = new GenerationReport(terminal, steerer, plan, bos, parse.GetValue(json));
@@ -80,7 +98,8 @@ internal static class GenerateCommand
             using var generator = new Generator(steerer.Decoder, steerer.Tokenizer, bos);
             if (parse.GetResult(prompts) is null)
             {
-                RunOne(terminal, report, generator, requests[0], parse.GetValue(compare), cancellation);
+                string shown = chats ? string.Empty : requests[0].Prompt;
+                RunOne(terminal, report, generator, requests[0], shown, parse.GetValue(compare), cancellation);
             }
             else
             {
@@ -97,6 +116,7 @@ internal static class GenerateCommand
         GenerationReport report,
         Generator generator,
         GenerationRequest request,
+        string shown,
         bool compares,
         CancellationToken cancellation)
     {
@@ -108,7 +128,7 @@ internal static class GenerateCommand
             return;
         }
 
-        GenerationResult result = generator.Generate(request, Stream(terminal, request.Prompt), cancellation);
+        GenerationResult result = generator.Generate(request, Stream(terminal, shown), cancellation);
         report.WriteOne(result, null, streamed: true);
     }
 
@@ -138,6 +158,18 @@ internal static class GenerateCommand
         IReadOnlyList<GenerationResult> results =
             generator.Generate([.. requests, .. compares ? unsteered : []], null, cancellation);
         return [.. requests.Select((_, i) => (results[i], compares ? results[requests.Length + i] : null))];
+    }
+
+    /// <summary>Each prompt as the model's chat template writes the turn of a user, ready for the answer.</summary>
+    private static GenerationRequest[] Turns(GenerationRequest[] requests, Steerer steerer)
+    {
+        ChatTemplate template = ChatTemplate.Load(steerer.Decoder.Path) ?? throw new InvalidDataException(
+            $"'{steerer.Decoder.Path}': no chat template, neither chat_template.jinja nor chat_template in "
+            + "tokenizer_config.json; leave out --chat, or use a model that was tuned to chat");
+        return [.. requests.Select(request => request with
+        {
+            Prompt = template.Render([new ChatTurn("user", request.Prompt)], addGenerationPrompt: true),
+        })];
     }
 
     private static string[] Prompts(string file)

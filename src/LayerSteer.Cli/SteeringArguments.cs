@@ -1,4 +1,5 @@
 using System.CommandLine;
+using System.CommandLine.Parsing;
 using LayerSteer.Models;
 using LayerSteer.Numerics;
 using LayerSteer.Steering;
@@ -86,6 +87,9 @@ internal sealed class SteeringArguments
 
     /// <summary>Whether --bos is given.</summary>
     public bool NamesBos(ParseResult parse) => parse.GetValue(_bos) is not null;
+
+    /// <inheritdoc cref="NamesBos(ParseResult)"/>
+    public bool NamesBos(CommandResult result) => result.GetResult(_bos) is not null;
 
     public int Threads(ParseResult parse) => SharedOptions.OrAll(parse.GetValue(_threads));
 
