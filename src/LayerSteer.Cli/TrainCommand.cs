@@ -62,11 +62,11 @@ internal static class TrainCommand
             TrainingOptions options = training.Options(parse, length);
             (IReadOnlyList<TokenSource> sources, IReadOnlyList<TokenSource> validation) =
                 training.Read(parse, terminal, text, cancellation);
-            Directory.CreateDirectory(folder);
             using var pool = new WorkerPool(SharedOptions.OrAll(parse.GetValue(threads)));
             using ParameterSet model = TrainableCheckpoint.Initialise(spec, options.Seed);
             using var trainer = new DecoderTrainer(
                 spec, model, sources, options, pool, TrainingTexts.Describe(spec, text.Digest, sources));
+            Directory.CreateDirectory(folder);
             double seconds =
                 training.Run(parse, terminal, trainer, folder, validation, length, cancellation);
             TrainableCheckpoint.Write(

@@ -21,4 +21,11 @@ public enum InputNormalisation
     /// no scale and is refused when it is encoded.
     /// </summary>
     ConstantNorm,
+
+    /// <summary>
+    /// Mean 0: mean = mean(x), scale = divisor = 1. What an autoencoder needs that was trained on a model with centred
+    /// writing weights (TransformerLens' <c>center_writing_weights</c>), whose residual stream is that of the model itself
+    /// less each token's mean.
+    /// </summary>
+    Centred,
 }

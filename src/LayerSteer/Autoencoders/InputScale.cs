@@ -3,7 +3,7 @@ using LayerSteer.Numerics;
 namespace LayerSteer.Autoencoders;
 
 /// <summary>What decoding needs to know of the input that was encoded.</summary>
-/// <param name="Mean">mu: the mean of x under layer norm, otherwise 0.</param>
+/// <param name="Mean">mu: the mean of x under layer norm and where it is centred, otherwise 0.</param>
 /// <param name="Scale">
 /// std: under layer norm the sample standard deviation of x, under constant norm ‖x‖ / √d, otherwise 1.
 /// </param>
@@ -16,6 +16,7 @@ public readonly record struct InputScale(float Mean, float Scale)
     {
         InputNormalisation.LayerNorm => OfLayerNorm(x),
         InputNormalisation.ConstantNorm => new InputScale(0f, RootMeanSquare(x)),
+        InputNormalisation.Centred => new InputScale(StatisticsKernel.Of(x).Mean, 1f),
         _ => new InputScale(0f, 1f),
     };
 

@@ -85,7 +85,6 @@ internal sealed record SaeLensConfig
         config.OneOf("dtype", Dtypes, "float32");
         about.RefuseValue("hook_head_index");
         about.RefuseValue("hook_point_head_index");
-        RefuseOptions(about);
         int dSae = config.Size("d_sae");
         if (k > dSae)
         {
@@ -95,6 +94,14 @@ internal sealed record SaeLensConfig
         HookPoint? point = about.Hook(about.Has("hook_name") ? "hook_name" : "hook_point");
         RequireShape(config, point);
         (InputNormalisation normalisation, double factor) = NormalisationOf(config);
+        if (IsCentred(about, point) && normalisation != InputNormalisation.LayerNorm)
+        {
+            normalisation = normalisation == InputNormalisation.None ? InputNormalisation.Centred
+                : throw new NotSupportedException(
+                    $"'{about.Path}': center_writing_weights with normalize_activations constant_norm_rescale; supported "
+                    + "with it: none, layer_norm");
+        }
+
         return new SaeLensConfig
         {
             Architecture = architecture,
@@ -237,17 +244,25 @@ internal sealed record SaeLensConfig
         }
     }
 
-    /// <summary>Options of the model, such as centred weights, change its residual stream.</summary>
-    private static void RefuseOptions(ConfigFile about)
+    /// <summary>
+    /// Whether what is read must be centred first. Centred weights take each token's mean off all that is written to the
+    /// residual stream, and change nothing else; other options of the model are not known.
+    /// </summary>
+    private static bool IsCentred(ConfigFile about, HookPoint? point)
     {
+        const string Centres = "center_writing_weights";
         using ConfigFile? options = about.Section("model_from_pretrained_kwargs");
         foreach (string option in options?.Fields ?? [])
         {
-            if (options!.Raw(option) != "false")
+            if (options!.Raw(option) != "false" && !(option == Centres && options.Flag(option, false)))
             {
                 throw new NotSupportedException(
-                    $"'{about.Path}': model_from_pretrained_kwargs has {Display.Name(option)}; supported: none");
+                    $"'{about.Path}': model_from_pretrained_kwargs has {Display.Name(option)}; supported: {Centres}");
             }
         }
+
+        bool isWritten = point?.Kind is null or HookKind.Embed or HookKind.PositionEmbed or HookKind.ResidualPre
+            or HookKind.ResidualMid or HookKind.ResidualPost or HookKind.AttentionOut or HookKind.MlpOut;
+        return isWritten && (options?.Flag(Centres, false) ?? false);
     }
 }

@@ -55,6 +55,13 @@ internal static class SaeLensConfigText
             }
 
             WriteIfKnown(json, "dataset_path", config.DatasetPath);
+            if (config.Normalisation == InputNormalisation.Centred)
+            {
+                json.WriteStartObject("model_from_pretrained_kwargs");
+                json.WriteBoolean("center_writing_weights", true);
+                json.WriteEndObject();
+            }
+
             json.WriteString("sae_lens_version", LayoutVersion);
             json.WriteEndObject();
             json.WriteEndObject();

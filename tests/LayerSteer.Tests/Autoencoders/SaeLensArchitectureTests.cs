@@ -1,5 +1,7 @@
 using LayerSteer.Autoencoders;
 using LayerSteer.Models;
+using LayerSteer.Tests.Golden;
+using LayerSteer.Tests.Numerics;
 using Xunit;
 using static LayerSteer.Tests.Autoencoders.SaeFolder;
 
@@ -30,6 +32,49 @@ public sealed class SaeLensArchitectureTests : IDisposable
                 ((magnitude - _sae["b_mag"][j]) / Scale(j)) + _sae["b_gate"][j] > 0 ? Math.Max(0, magnitude) : 0)],
         }.AssertSame(sae);
         Assert.Equal((SaeActivationKind.JumpRelu, true), (sae.Activation.Kind, sae.Config!.IsGated));
+    }
+
+    /// <summary>gpt2-small-res-jb and its like were trained on a residual stream whose tokens have mean 0.</summary>
+    [Theory]
+    [InlineData("blocks.1.hook_resid_pre", true)]
+    [InlineData("blocks.1.hook_mlp_out", true)]
+    [InlineData("blocks.1.mlp.hook_post", false)]
+    public void Inputs_of_one_trained_on_centred_weights_are_centred_and_their_mean_is_put_back(string hook, bool centres)
+    {
+        _sae.With("b_enc", 0.3f, DSae);
+        string config = "{\"architecture\": \"standard\", \"d_in\": " + DIn + ", \"d_sae\": " + DSae
+            + ", \"metadata\": {\"hook_name\": \"" + hook + "\"OPTIONS}}";
+        float[] x = [.. RandomFloats.Of(31, DIn, 2f).Select(value => value + 3f)];
+        float mean = x.Average();
+        (float[] Latents, float[] Reconstruction) plain = Run(string.Empty, [.. x.Select(value => value - mean)]);
+        (float[] Latents, float[] Reconstruction) centred =
+            Run(", \"model_from_pretrained_kwargs\": {\"center_writing_weights\": true}", x);
+        if (!centres)
+        {
+            plain = Run(string.Empty, x);
+            mean = 0f;
+        }
+
+        Close.To(plain.Latents, centred.Latents, 1e-5, "latents");
+        Close.To([.. plain.Reconstruction.Select(v => v + mean)], centred.Reconstruction, 1e-5, "reconstruction");
+
+        (float[], float[]) Run(string options, float[] input)
+        {
+            _sae.Saying("cfg.json", config.Replace("OPTIONS", options, StringComparison.Ordinal))
+                .Write("sae_weights.safetensors");
+            using SparseAutoencoder sae = _sae.Load();
+            Assert.Equal(
+                options.Length > 0 && centres ? InputNormalisation.Centred : InputNormalisation.None, sae.Normalisation);
+            EncodedRows rows = sae.CreateRows(1);
+            sae.Encode(input, 1, rows);
+            var latents = new SparseLatents();
+            rows.Activate(0, latents);
+            float[] dense = new float[DSae];
+            latents.CopyTo(dense);
+            float[] reconstruction = new float[DIn];
+            sae.Decode(latents, rows.Scales[0], reconstruction);
+            return (dense, reconstruction);
+        }
     }
 
     [Theory]

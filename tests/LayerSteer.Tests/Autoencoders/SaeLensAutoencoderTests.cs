@@ -170,8 +170,8 @@ public sealed class SaeLensAutoencoderTests : IDisposable
     [InlineData("hook_head_index", "3", "hook_head_index is 3; supported: null")]
     [InlineData(
         "model_from_pretrained_kwargs",
-        "{\"center_writing_weights\": true}",
-        "model_from_pretrained_kwargs has center_writing_weights; supported: none")]
+        "{\"fold_value_biases\": true}",
+        "model_from_pretrained_kwargs has fold_value_biases; supported: center_writing_weights")]
     public void A_statement_of_the_metadata_that_changes_the_values_is_refused(
         string field, string value, string message) =>
         Assert.Equal(
