@@ -29,7 +29,7 @@ internal sealed class Continuation : IDisposable
         _request = request;
         PromptIds = promptIds;
         _sampler = new Sampler(request.Sampling);
-        _decoder = new StreamingDecoder(tokenizer);
+        _decoder = new StreamingDecoder(tokenizer, continues: true);
         _eos = request.StopAtEos && request.Sampling.Kind != SamplingKind.Picks
             ? decoder.Spec.EosId ?? tokenizer.EosId
             : null;
