@@ -15,7 +15,8 @@ namespace LayerSteer.Steering;
 /// <code>
 /// TopK       ranked again: the k largest keys of all latents, and of these the keys above 0; new latents come in
 /// GroupMax   ranked again within each group
-/// ReLU       a·w > 0: the latents that are active anyway and have w > 0; weights above 0 change no selection
+/// ReLU       a·w > 0: the latents that are active anyway and have w > 0; weights above 0 change no selection, unless a
+///            is so small that a·w is 0 in float32
 /// JumpReLU   a·w > max(θ, 0): a threshold on the weighted pre-activation, with values a that are not weighted; a low
 ///            score silences a latent that is barely above its threshold, and none comes in, for w ≤ 1 (gated ones too,
 ///            as the JumpReLU that they equal; BatchTopK is used with its threshold)

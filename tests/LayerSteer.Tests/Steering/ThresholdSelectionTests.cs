@@ -45,8 +45,12 @@ public class ThresholdSelectionTests
             (a, thresholds, scores, strength) =>
             {
                 var relu = new SaeActivation(SaeActivationKind.Relu, 0);
-                Assert.Equal(
-                    Active(relu, a).Indices.ToArray(), Select(a, scores, relu, strength, false).Indices.ToArray());
+                int[] kept =
+                [
+                    .. Active(relu, a).Indices.ToArray()
+                        .Where(i => a[i] * (float)Math.Pow(scores[i], strength) > 0), // of 1e-44 there may be nothing left
+                ];
+                Assert.Equal(kept, Select(a, scores, relu, strength, false).Indices.ToArray());
                 var jump = new SaeActivation(SaeActivationKind.JumpRelu, 0) { Thresholds = thresholds };
                 int[] active = Active(jump, a).Indices.ToArray();
                 Assert.All(
