@@ -43,6 +43,24 @@ public class SentencePieceTests
             text.Replace('▁', ' '), tokenizer.Decode(tokenizer.Encode(text)).Replace("<s> ", "<s>")));
     }
 
+    [Fact]
+    public void Microsoft_ML_Tokenizers_gives_the_same_ids_on_real_text()
+    {
+        string? pieces = TestFiles.Shared is null
+            ? null
+            : Path.Combine(TestFiles.Shared, "weights", "stories260K", "hf", "pieces.json");
+        Assert.SkipWhen(!File.Exists(pieces), "../shared/weights/stories260K is not there.");
+        byte[] model = SentencePieceModels.Stories(pieces!).ToBytes();
+        using var stream = new MemoryStream(model);
+        var theirs = Microsoft.ML.Tokenizers.LlamaTokenizer.Create(
+            stream, addBeginOfSentence: false, addEndOfSentence: false);
+        TextTokenizer ours = LoadModel(model);
+        foreach (string text in File.ReadLines(Data("topics/medical.jsonl")).Take(60).Append("  a  日本 é😀\n"))
+        {
+            Assert.Equal(theirs.EncodeToIds(text), ours.Encode(text));
+        }
+    }
+
     [Theory]
     [InlineData(true)]
     [InlineData(false)]
