@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.Json.Nodes;
+using LayerSteer.Autoencoders;
 using LayerSteer.Evaluation;
 using Spectre.Console;
 
@@ -82,14 +83,14 @@ internal static class CheckReport
         ["quality"] = Json(card.Quality),
         ["promised_l0"] = card.PromisedL0,
         ["silent_share"] = card.SilentShare,
-        ["ce_original"] = Finite(card.Splice.CeOriginal),
-        ["ce_spliced"] = Finite(card.Splice.CeSpliced),
-        ["ce_ablated"] = Finite(card.Splice.CeAblated),
-        ["loss_recovered"] = Finite(card.Splice.LossRecovered),
+        ["ce_original"] = JsonValues.Finite(card.Splice.CeOriginal),
+        ["ce_spliced"] = JsonValues.Finite(card.Splice.CeSpliced),
+        ["ce_ablated"] = JsonValues.Finite(card.Splice.CeAblated),
+        ["loss_recovered"] = JsonValues.Finite(card.Splice.LossRecovered),
         ["first_position"] = Json(card.First),
-        ["first_norm_ratio"] = Finite(card.FirstNormRatio),
+        ["first_norm_ratio"] = JsonValues.Finite(card.FirstNormRatio),
         ["other_bos"] = card.OtherBos is { } other ? Json(other) : null,
-        ["alignment"] = Finite(card.Alignment),
+        ["alignment"] = JsonValues.Finite(card.Alignment),
         ["activations"] = Json(card.Activations),
         ["normalisations"] = Json(card.Normalisations),
         ["hook_points"] = Json(card.HookPoints),
@@ -101,15 +102,12 @@ internal static class CheckReport
     private static JsonObject Json(ReconstructionQuality quality) => new()
     {
         ["tokens"] = quality.Rows,
-        ["fvu"] = Finite(quality.Fvu),
-        ["l0"] = Finite(quality.L0),
-        ["cosine"] = Finite(quality.Cosine),
-        ["norm_ratio"] = Finite(quality.NormRatio),
-        ["relative_error"] = Finite(quality.RelativeError),
+        ["fvu"] = JsonValues.Finite(quality.Fvu),
+        ["l0"] = JsonValues.Finite(quality.L0),
+        ["cosine"] = JsonValues.Finite(quality.Cosine),
+        ["norm_ratio"] = JsonValues.Finite(quality.NormRatio),
+        ["relative_error"] = JsonValues.Finite(quality.RelativeError),
     };
-
-    /// <summary>JSON has no NaN: what cannot be computed is null.</summary>
-    private static double? Finite(double value) => double.IsFinite(value) ? value : null;
 
     private static string Word(SaeHealthCard card) => card.Verdict switch
     {

@@ -4,6 +4,7 @@ using LayerSteer.Generation;
 using LayerSteer.Steering;
 using LayerSteer.Topics;
 using Spectre.Console;
+using static System.FormattableString;
 
 namespace LayerSteer.Cli;
 
@@ -213,6 +214,4 @@ internal sealed class DemoReport(Terminal terminal, bool json)
         Invariant($"{DemoResult.MillisecondsPerToken(result):F2} ms a token");
 
     private static string Texts(int count, string what) => count == 1 ? $"1 {what}" : Invariant($"{count} {what}s");
-
-    private static string Invariant(FormattableString text) => FormattableString.Invariant(text);
 }

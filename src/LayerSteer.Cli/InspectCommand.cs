@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using System.Text.Json.Nodes;
 using LayerSteer.Autoencoders;
 using LayerSteer.Models;
@@ -7,6 +6,7 @@ using LayerSteer.Numerics;
 using LayerSteer.Steering;
 using LayerSteer.Topics;
 using Spectre.Console;
+using static System.FormattableString;
 
 namespace LayerSteer.Cli;
 
@@ -237,6 +237,4 @@ internal static class InspectCommand
         static string OneLine(JsonNode text) =>
             ModelText.Clean((string)text!).Replace("\n", " ", StringComparison.Ordinal);
     }
-
-    private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }

@@ -54,7 +54,7 @@ internal static class ListCommand
         foreach (CachedModel model in inventory.Models)
         {
             table.AddRow(
-                PullCommand.Words.Of(model.Kind),
+                HubKinds.NameOf(model.Kind),
                 Markup.Escape(model.Name),
                 Markup.Escape(model.Repository),
                 Number(model.Layers),
@@ -93,7 +93,7 @@ internal static class ListCommand
         ["cache"] = cache.Folder,
         ["models"] = new JsonArray([.. inventory.Models.Select(model => new JsonObject
         {
-            ["kind"] = PullCommand.Words.Of(model.Kind),
+            ["kind"] = HubKinds.NameOf(model.Kind),
             ["name"] = model.Name,
             ["repository"] = model.Repository,
             ["commit"] = model.Commit,

@@ -149,7 +149,7 @@ internal static class PullCommand
     private static JsonObject Describe(PullPlan plan, PullResult? result) => new()
     {
         ["name"] = plan.Target.Name,
-        ["kind"] = Words.Of(plan.Kind),
+        ["kind"] = HubKinds.NameOf(plan.Kind),
         ["repository"] = plan.Target.Repository.Name,
         ["revision"] = plan.Target.Repository.Revision,
         ["commit"] = plan.Commit,
@@ -166,15 +166,4 @@ internal static class PullCommand
             ["digest"] = file.Digest,
         })]),
     };
-
-    /// <summary>Kinds as commands print them.</summary>
-    internal static class Words
-    {
-        public static string Of(HubKind kind) => kind switch
-        {
-            HubKind.Model => "model",
-            HubKind.Autoencoder => "autoencoder",
-            _ => "encoder",
-        };
-    }
 }

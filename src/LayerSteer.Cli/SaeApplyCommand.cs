@@ -71,7 +71,7 @@ internal static class SaeApplyCommand
                 ["rows"] = summary.Rows,
                 ["l0_mean"] = summary.MeanL0,
                 ["l0_max"] = summary.MostL0,
-                ["fvu"] = double.IsFinite(summary.Fvu) ? summary.Fvu : null,
+                ["fvu"] = JsonValues.Finite(summary.Fvu),
                 ["out"] = path,
             });
             return;

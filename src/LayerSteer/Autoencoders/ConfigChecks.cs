@@ -7,6 +7,10 @@ namespace LayerSteer.Autoencoders;
 /// <summary>Refusals that the configurations of several formats share: file, field, found, expected.</summary>
 internal static class ConfigChecks
 {
+    /// <summary>Why transcoders and their like are refused; follows a comma.</summary>
+    public const string ReadsAndWrites =
+        "which reads one place and writes another; an autoencoder is needed to steer one layer";
+
     /// <summary>Refuses a field that stands there twice, or whose name is no text.</summary>
     /// <exception cref="InvalidDataException">One does.</exception>
     public static void RefuseRepeated(this ConfigFile config)
@@ -81,7 +85,7 @@ internal static class ConfigChecks
     {
         if (config.Has(field))
         {
-            throw new NotSupportedException($"'{config.Path}': {field} is {config.Raw(field)}; supported: null");
+            throw config.Unsupported(field, "null");
         }
     }
 
@@ -98,8 +102,7 @@ internal static class ConfigChecks
                 config.Raw(field), NumberStyles.Float, CultureInfo.InvariantCulture, out double number)
             && double.IsFinite((float)number)
             ? number
-            : throw new InvalidDataException(
-                $"'{config.Path}': {field} is {config.Raw(field)}, expected a finite number");
+            : throw config.Wrong(field, "a finite number");
     }
 
     /// <summary>A hook point; null if there is none.</summary>
@@ -122,13 +125,17 @@ internal static class ConfigChecks
     }
 
     /// <summary>A k that fits the number of latents.</summary>
+    /// <param name="config">The configuration.</param>
+    /// <param name="dSae">The number of latents.</param>
+    /// <param name="field">The field.</param>
+    /// <param name="shown">The field as messages name it; null for its name.</param>
     /// <exception cref="InvalidDataException">It is missing or out of range.</exception>
-    public static int K(this ConfigFile config, int dSae, string name = "k")
-    {
-        int k = config.Size("k");
-        return k <= dSae
-            ? k
-            : throw new InvalidDataException(
-                $"'{config.Path}': {name} is {k}, expected 1 to {dSae}, the number of latents");
-    }
+    public static int K(this ConfigFile config, int dSae, string field = "k", string? shown = null) =>
+        RequireK(config.Path, shown ?? field, config.Size(field), dSae);
+
+    /// <summary>Refuses a k that does not fit the number of latents.</summary>
+    /// <exception cref="InvalidDataException">It does not.</exception>
+    public static int RequireK(string path, string name, long k, int dSae) => k >= 1 && k <= dSae
+        ? (int)k
+        : throw new InvalidDataException($"'{path}': {name} is {k}, expected 1 to {dSae}, the number of latents");
 }

@@ -137,15 +137,11 @@ internal static class DictionaryLearningAutoencoder
 
     private static int TopKOf(SaeFiles files, ConfigFile trainer, int dSae)
     {
-        long k = files.Has("k") ? files.Whole("k") : trainer.K(dSae, "trainer.k");
-        if (k < 1 || k > dSae)
-        {
-            throw new InvalidDataException(
-                $"'{files.Path}': k is {k}, expected 1 to {dSae}, the number of latents");
-        }
-
+        int k = files.Has("k")
+            ? ConfigChecks.RequireK(files.Path, "k", files.Whole("k"), dSae)
+            : trainer.K(dSae, shown: "trainer.k");
         return !trainer.Has("k") || trainer.Size("k") == k
-            ? (int)k
+            ? k
             : throw new InvalidDataException(
                 $"'{trainer.Path}': trainer.k is {trainer.Size("k")}, but k of ae.pt is {k}, expected the same");
     }

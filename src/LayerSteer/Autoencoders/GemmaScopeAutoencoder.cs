@@ -128,5 +128,5 @@ internal static class GemmaScopeAutoencoder
     }
 
     private static NotSupportedException Transcoder(string message) => new(
-        message + ", which reads one place and writes another; an autoencoder is needed to steer one layer");
+        $"{message}, {ConfigChecks.ReadsAndWrites}");
 }

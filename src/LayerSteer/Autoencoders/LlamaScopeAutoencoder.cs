@@ -39,11 +39,6 @@ internal static class LlamaScopeAutoencoder
     public static AutoencoderFile Read(SaeFiles files)
     {
         using ConfigFile config = ConfigFile.Read(files.ConfigPath!);
-        return Check(files, config);
-    }
-
-    private static AutoencoderFile Check(SaeFiles files, ConfigFile config)
-    {
         config.RefuseRepeated();
         HookPoint? point = RefuseOthers(config);
         int dIn = config.Size("d_model");
@@ -58,6 +53,11 @@ internal static class LlamaScopeAutoencoder
         double s = norm > 0 ? Math.Sqrt(dIn) / norm : 1;
         bool hasBias = config.Flag("use_decoder_bias", true);
         SaeActivationKind kind = Activation(config, files.Has(Logs), out double threshold);
+        float[] encoderBias = Divided(files, "encoder.bias", dSae, s);
+        float[] decoderBias = hasBias ? Divided(files, "decoder.bias", dIn, s) : new float[dIn];
+        float[] thresholds = kind != SaeActivationKind.JumpRelu ? []
+            : files.Has(Logs) ? SaeLensAutoencoder.Exponentials(files, Logs, dSae)
+            : [.. Enumerable.Repeat((float)threshold, dSae)];
         return new AutoencoderFile(files, SaeFormat.LlamaScope)
         {
             Config = new AutoencoderConfig
@@ -65,7 +65,7 @@ internal static class LlamaScopeAutoencoder
                 DIn = dIn,
                 DSae = dSae,
                 Kind = kind,
-                K = kind == SaeActivationKind.TopK ? TopKOf(config, dSae) : 0,
+                K = kind == SaeActivationKind.TopK ? config.K(dSae, "top_k") : 0,
                 TakesOffBias = hasBias && config.Flag("apply_decoder_bias_to_pre_encoder", true),
                 HookPoint = point,
                 PrependBos = true,
@@ -73,11 +73,9 @@ internal static class LlamaScopeAutoencoder
             BringsDecoderToNorm1 = config.Flag("sparsity_include_decoder_norm", true),
             Encoder = new StoredMatrix(encoder, isColumns: false),
             Decoder = new StoredMatrix(decoder, isColumns: true),
-            EncoderBias = Divided(files.Vector("encoder.bias", dSae), s),
-            DecoderBias = hasBias ? Divided(files.Vector("decoder.bias", dIn), s) : new float[dIn],
-            Thresholds = kind != SaeActivationKind.JumpRelu ? []
-                : files.Has(Logs) ? SaeLensAutoencoder.Exponentials(files, Logs, dSae)
-                : [.. Enumerable.Repeat((float)threshold, dSae)],
+            EncoderBias = encoderBias,
+            DecoderBias = decoderBias,
+            Thresholds = thresholds,
         };
     }
 
@@ -92,7 +90,7 @@ internal static class LlamaScopeAutoencoder
         {
             throw new NotSupportedException(
                 $"'{config.Path}': from hook_point_in '{Display.Name(from)}' to hook_point_out '{Display.Name(to)}', a "
-                + "transcoder, which reads one place and writes another; an autoencoder is needed to steer one layer");
+                + $"transcoder, {ConfigChecks.ReadsAndWrites}");
         }
 
         return config.Hook("hook_point_in");
@@ -151,15 +149,6 @@ internal static class LlamaScopeAutoencoder
         };
     }
 
-    private static int TopKOf(ConfigFile config, int dSae)
-    {
-        int k = config.Size("top_k");
-        return k <= dSae
-            ? k
-            : throw new InvalidDataException(
-                $"'{config.Path}': top_k is {k}, expected 1 to {dSae}, the number of latents");
-    }
-
     private static int Latents(ConfigFile config, int dIn)
     {
         if (config.OptionalSize("d_sae") is { } latents)
@@ -175,12 +164,12 @@ internal static class LlamaScopeAutoencoder
                 + $"{StoredMatrix.LargestDimension} latents");
     }
 
-    private static float[] Divided(float[] values, double divisor)
+    private static float[] Divided(SaeFiles files, string name, int length, double divisor)
     {
-        float[] divided = [.. values.Select(value => (float)(value / divisor))];
+        float[] divided = [.. files.Vector(name, length).Select(value => (float)(value / divisor))];
         return Array.TrueForAll(divided, float.IsFinite)
             ? divided
             : throw new InvalidDataException(
-                $"a bias divided by √d_in over the mean norm, {divisor}, is not finite in float32");
+                $"'{files.Path}': tensor {name} divided by √d_in over the mean norm, {divisor}, is not finite in float32");
     }
 }

@@ -89,20 +89,14 @@ public static class OpenAiAutoencoder
                 $"'{file.Path}': activation is '{Display.Name(name)}'; supported: TopK, ReLU");
         }
 
-        long k = ReadK(file);
-        if (k < 1 || k > dSae)
-        {
-            throw new InvalidDataException(
-                $"'{file.Path}': activation_state_dict.k is {k}, expected 1 to {dSae}, the number of latents");
-        }
-
+        int k = ConfigChecks.RequireK(file.Path, "activation_state_dict.k", ReadK(file), dSae);
         string post = file.Values.TryGetValue("activation_state_dict.postact_fn", out object? fn)
             ? fn as string ?? "?"
             : "ReLU";
         return post switch
         {
-            "ReLU" => new SaeActivation(SaeActivationKind.TopK, (int)k),
-            "Identity" => new SaeActivation(SaeActivationKind.TopKIdentity, (int)k),
+            "ReLU" => new SaeActivation(SaeActivationKind.TopK, k),
+            "Identity" => new SaeActivation(SaeActivationKind.TopKIdentity, k),
             _ => throw new NotSupportedException(
                 $"'{file.Path}': activation_state_dict.postact_fn is '{Display.Name(post)}'; "
                 + "supported: ReLU, Identity"),

@@ -1,4 +1,4 @@
-namespace LayerSteer.Evaluation;
+namespace LayerSteer.Autoencoders;
 
 /// <summary>How rows are reconstructed by an autoencoder.</summary>
 /// <param name="Rows">How many rows.</param>
@@ -35,8 +35,8 @@ internal sealed class ReconstructionMeter(int width)
                 variance -= sum * sum / _rows;
             }
 
-            // What is left of rows that are all the same is rounding.
-            bool varies = variance > 1e-9 * _squares;
+            // What rounding leaves of rows that are all the same is no variance.
+            bool varies = variance > 1e-12 * _squares;
             return new ReconstructionQuality(
                 _rows,
                 varies ? _errors / variance : double.NaN,

@@ -65,7 +65,8 @@ public static class SaeApplication
         }
 
         writer.Begin("latents", TensorType.F32, [rows, autoencoder.DSae]);
-        var statistics = new Statistics(autoencoder.DIn);
+        var meter = new ReconstructionMeter(autoencoder.DIn);
+        int most = 0;
         var reconstructions = new List<float[]>();
         EncodedRows encoded = autoencoder.CreateRows(block);
         var latents = new SparseLatents();
@@ -82,7 +83,8 @@ public static class SaeApplication
                 latents.CopyTo(dense.AsSpan(i * autoencoder.DSae, autoencoder.DSae));
                 Span<float> one = decoded.AsSpan(i * autoencoder.DIn, autoencoder.DIn);
                 autoencoder.Decode(latents, encoded.Scales[i], one);
-                statistics.Add(x.AsSpan(i * autoencoder.DIn, autoencoder.DIn), one, latents.Count);
+                meter.Add(x.AsSpan(i * autoencoder.DIn, autoencoder.DIn), one, latents.Count);
+                most = Math.Max(most, latents.Count);
             }
 
             writer.Append<float>(dense.AsSpan(0, count * autoencoder.DSae));
@@ -95,7 +97,8 @@ public static class SaeApplication
             writer.Append<float>(decoded);
         }
 
-        return statistics.Summary(rows);
+        ReconstructionQuality quality = meter.Quality;
+        return new SaeApplicationSummary(rows, quality.L0, most, quality.Fvu);
     }
 
     private static int RowsOf(SparseAutoencoder autoencoder, StoredTensor inputs)
@@ -135,38 +138,6 @@ public static class SaeApplication
         for (int i = 0; i < preActivations.Length; i++)
         {
             preActivations[i] /= scales[i % scales.Length];
-        }
-    }
-
-    private sealed class Statistics(int width)
-    {
-        private readonly double[] _sums = new double[width];
-        private double _squares;
-        private double _errors;
-        private long _active;
-        private int _most;
-
-        public void Add(ReadOnlySpan<float> x, ReadOnlySpan<float> decoded, int active)
-        {
-            for (int i = 0; i < x.Length; i++)
-            {
-                double error = (double)x[i] - decoded[i];
-                _sums[i] += x[i];
-                _squares += (double)x[i] * x[i];
-                _errors += error * error;
-            }
-
-            _active += active;
-            _most = Math.Max(_most, active);
-        }
-
-        public SaeApplicationSummary Summary(int rows)
-        {
-            double variance = _squares - _sums.Sum(sum => sum * sum / rows);
-
-            // What rounding leaves of inputs that are all the same is no variance.
-            double fvu = variance > 1e-12 * _squares ? _errors / variance : double.NaN;
-            return new SaeApplicationSummary(rows, (double)_active / rows, _most, fvu);
         }
     }
 }

@@ -27,6 +27,12 @@ public static class SaeFormats
         new(SaeFormat.GemmaScope, null, GemmaScopeAutoencoder.ArrayName),
     ];
 
+    /// <summary>The names of the files of weights that say a format, with '/' between folders.</summary>
+    internal static IEnumerable<string> WeightNames => Layouts.Select(layout => layout.Weights).Distinct();
+
+    /// <summary>The names of the files that say what such weights are, the most telling first.</summary>
+    internal static IEnumerable<string> ConfigNames => Layouts.Select(layout => layout.Config).OfType<string>().Distinct();
+
     /// <summary>The name of a format, as reports and errors print it.</summary>
     public static string NameOf(SaeFormat format) => format switch
     {

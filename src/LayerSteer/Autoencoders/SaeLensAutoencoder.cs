@@ -117,8 +117,7 @@ public static class SaeLensAutoencoder
         if (files.Has("W_skip"))
         {
             throw new NotSupportedException(
-                $"'{files.Path}': tensor W_skip is that of a skip transcoder, which reads one place and writes another; "
-                + "an autoencoder is needed to steer one layer");
+                $"'{files.Path}': tensor W_skip is that of a skip transcoder, {ConfigChecks.ReadsAndWrites}");
         }
 
         StoredTensor encoder = files.Matrix("W_enc", isColumns: true, dIn, dSae);

@@ -86,9 +86,9 @@ internal sealed record SaeLensConfig
         about.RefuseValue("hook_head_index");
         about.RefuseValue("hook_point_head_index");
         int dSae = config.Size("d_sae");
-        if (k > dSae)
+        if (k > 0)
         {
-            throw new InvalidDataException($"'{config.Path}': k is {k}, expected 1 to {dSae}, the number of latents");
+            ConfigChecks.RequireK(config.Path, "k", k, dSae);
         }
 
         HookPoint? point = about.Hook(about.Has("hook_name") ? "hook_name" : "hook_point");
@@ -140,8 +140,8 @@ internal sealed record SaeLensConfig
             || named.Contains("crosscoder", StringComparison.OrdinalIgnoreCase))
         {
             throw new NotSupportedException(
-                $"'{config.Path}': architecture is '{Display.Name(named)}', which reads one place and writes another; "
-                + $"an autoencoder is needed to steer one layer; supported: {Supported}");
+                $"'{config.Path}': architecture is '{Display.Name(named)}', {ConfigChecks.ReadsAndWrites}; "
+                + $"supported: {Supported}");
         }
 
         string architecture =
@@ -252,9 +252,10 @@ internal sealed record SaeLensConfig
     {
         const string Centres = "center_writing_weights";
         using ConfigFile? options = about.Section("model_from_pretrained_kwargs");
+        bool centres = options?.Flag(Centres, false) ?? false;
         foreach (string option in options?.Fields ?? [])
         {
-            if (options!.Raw(option) != "false" && !(option == Centres && options.Flag(option, false)))
+            if (option != Centres && options!.Raw(option) != "false")
             {
                 throw new NotSupportedException(
                     $"'{about.Path}': model_from_pretrained_kwargs has {Display.Name(option)}; supported: {Centres}");
@@ -263,6 +264,6 @@ internal sealed record SaeLensConfig
 
         bool isWritten = point?.Kind is null or HookKind.Embed or HookKind.PositionEmbed or HookKind.ResidualPre
             or HookKind.ResidualMid or HookKind.ResidualPost or HookKind.AttentionOut or HookKind.MlpOut;
-        return isWritten && (options?.Flag(Centres, false) ?? false);
+        return centres && isWritten;
     }
 }

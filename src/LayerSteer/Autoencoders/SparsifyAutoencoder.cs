@@ -31,13 +31,8 @@ internal static class SparsifyAutoencoder
     /// <summary>Opens the files of a folder.</summary>
     public static AutoencoderFile Read(SaeFiles files)
     {
+        const string Other = ", " + ConfigChecks.ReadsAndWrites;
         using ConfigFile config = ConfigFile.Read(files.ConfigPath!);
-        return Check(files, config);
-    }
-
-    private static AutoencoderFile Check(SaeFiles files, ConfigFile config)
-    {
-        const string Other = ", which reads one place and writes another; an autoencoder is needed to steer one layer";
         config.RefuseRepeated();
         config.RefuseFlag("transcode", Other);
         config.RefuseFlag("skip_connection", Other);

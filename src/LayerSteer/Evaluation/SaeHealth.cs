@@ -152,24 +152,30 @@ public static class SaeHealth
         int count = rows.Length / width;
         for (int row = 0; row < count; row++)
         {
-            double squares = 0;
-            foreach (float value in rows.AsSpan(row * width, width))
-            {
-                squares += (double)value * value;
-            }
-
+            double norm = Norm(rows.AsSpan(row * width, width));
             if (row % stride == 0)
             {
-                first += Math.Sqrt(squares);
+                first += norm;
             }
             else
             {
-                body += Math.Sqrt(squares);
+                body += norm;
             }
         }
 
         int firsts = count / stride;
         return first / firsts / (body / (count - firsts));
+    }
+
+    private static double Norm(ReadOnlySpan<float> row)
+    {
+        double squares = 0;
+        foreach (float value in row)
+        {
+            squares += (double)value * value;
+        }
+
+        return Math.Sqrt(squares);
     }
 
     /// <summary>The same pre-activations under other activations. Thresholds are known only where they are used.</summary>
@@ -199,13 +205,7 @@ public static class SaeHealth
         int rows = sample.Length / width;
         for (int row = 0; row < rows; row++)
         {
-            double squares = 0;
-            foreach (float value in sample.AsSpan(row * width, width))
-            {
-                squares += (double)value * value;
-            }
-
-            norm += Math.Sqrt(squares);
+            norm += Norm(sample.AsSpan(row * width, width));
         }
 
         float scale = (float)(norm / rows / Math.Sqrt(width));

@@ -24,43 +24,20 @@ internal sealed class SaeReader(SparseAutoencoder autoencoder)
     public SparseAutoencoder Autoencoder => autoencoder;
 
     /// <summary>Reconstructs rows, [rows, dIn], as the autoencoder is.</summary>
-    public void Reconstruct(ReadOnlySpan<float> rows, ReconstructedRow action)
-    {
-        int width = autoencoder.DIn;
-        int count = rows.Length / width;
-        for (int first = 0; first < count; first += RowsAtOnce)
-        {
-            int many = Math.Min(RowsAtOnce, count - first);
-            autoencoder.Encode(rows.Slice(first * width, many * width), many, _encoded);
-            for (int row = 0; row < many; row++)
-            {
-                _encoded.Activate(row, _latents);
-                autoencoder.Decode(_latents, _encoded.Scales[row], _reconstruction);
-                action(first + row, rows.Slice((first + row) * width, width), _latents, _reconstruction);
-            }
-        }
-    }
+    public void Reconstruct(ReadOnlySpan<float> rows, ReconstructedRow action) =>
+        Each(rows, row => _encoded.Activate(row, _latents), action);
 
     /// <summary>How rows are reconstructed with another activation on the same pre-activations.</summary>
     public ReconstructionQuality QualityWith(SaeActivation activation, ReadOnlySpan<float> rows)
     {
-        int width = autoencoder.DIn;
-        var meter = new ReconstructionMeter(width);
+        var meter = new ReconstructionMeter(autoencoder.DIn);
         float[] keys = new float[autoencoder.DSae];
         int[] top = new int[Math.Max(1, activation.K)];
-        for (int first = 0; first < rows.Length / width; first += RowsAtOnce)
-        {
-            int many = Math.Min(RowsAtOnce, (rows.Length / width) - first);
-            autoencoder.Encode(rows.Slice(first * width, many * width), many, _encoded);
-            for (int row = 0; row < many; row++)
-            {
-                activation.Select(
-                    [], _encoded.PreActivations(row), LatentKeys.Plain, takesKeys: false, keys, top, _latents);
-                autoencoder.Decode(_latents, _encoded.Scales[row], _reconstruction);
-                meter.Add(rows.Slice((first + row) * width, width), _reconstruction, _latents.Count);
-            }
-        }
-
+        Each(
+            rows,
+            row => activation.Select(
+                [], _encoded.PreActivations(row), LatentKeys.Plain, takesKeys: false, keys, top, _latents),
+            (_, x, latents, reconstruction) => meter.Add(x, reconstruction, latents.Count));
         return meter.Quality;
     }
 
@@ -94,6 +71,24 @@ internal sealed class SaeReader(SparseAutoencoder autoencoder)
             meter.Add(x, brought, latents.Count);
         });
         return meter.Quality;
+    }
+
+    /// <summary>Encodes rows; <paramref name="activate"/> fills the latents of one that is encoded.</summary>
+    private void Each(ReadOnlySpan<float> rows, Action<int> activate, ReconstructedRow action)
+    {
+        int width = autoencoder.DIn;
+        int count = rows.Length / width;
+        for (int first = 0; first < count; first += RowsAtOnce)
+        {
+            int many = Math.Min(RowsAtOnce, count - first);
+            autoencoder.Encode(rows.Slice(first * width, many * width), many, _encoded);
+            for (int row = 0; row < many; row++)
+            {
+                activate(row);
+                autoencoder.Decode(_latents, _encoded.Scales[row], _reconstruction);
+                action(first + row, rows.Slice((first + row) * width, width), _latents, _reconstruction);
+            }
+        }
     }
 }
 

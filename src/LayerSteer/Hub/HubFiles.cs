@@ -1,5 +1,6 @@
 using System.Globalization;
 using System.Text.RegularExpressions;
+using LayerSteer.Autoencoders;
 using LayerSteer.Formats;
 
 namespace LayerSteer.Hub;
@@ -27,18 +28,10 @@ internal static partial class HubFiles
         Config, "modules.json", "sentence_bert_config.json", "config_sentence_transformers.json", .. Tokenizer,
     ];
 
-    /// <summary>SAELens; sparsify; Gemma Scope 1 and 2; Llama Scope; dictionary_learning.</summary>
-    private static readonly string[] OfAutoencoder =
-    [
-        "cfg.json", "sae_weights.safetensors", "sparsity.safetensors", "sae.safetensors", "params.npz",
-        "params.safetensors", Config, "hyperparams.json", "checkpoints/final.safetensors", "ae.pt",
-    ];
+    private static readonly string[] AutoencoderWeights = [.. SaeFormats.WeightNames];
 
-    private static readonly string[] AutoencoderWeights =
-    [
-        "sae_weights.safetensors", "sae.safetensors", "params.npz", "params.safetensors", "checkpoints/final.safetensors",
-        "ae.pt",
-    ];
+    private static readonly string[] OfAutoencoder =
+        [.. AutoencoderWeights, .. SaeFormats.ConfigNames, "sparsity.safetensors"];
 
     private static readonly string[] LooseWeights = [".safetensors", ".npz", ".pt", ".pth"];
 

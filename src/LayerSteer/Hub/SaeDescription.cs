@@ -1,3 +1,4 @@
+using LayerSteer.Autoencoders;
 using LayerSteer.Formats;
 using LayerSteer.Models;
 
@@ -13,8 +14,6 @@ namespace LayerSteer.Hub;
 /// <param name="ModelName">The model that it was trained on; null if unknown.</param>
 internal sealed record SaeDescription(int DIn, int DSae, HookPoint? HookPoint, string? ModelName)
 {
-    private static readonly string[] Configs = ["cfg.json", "hyperparams.json", "config.json"];
-
     /// <summary>Vectors as wide as the input, and vectors with one value a latent.</summary>
     private static readonly string[] Input = ["b_dec", "pre_bias", "decoder.bias", "bias"];
     private static readonly string[] Latents = ["b_enc", "latent_bias", "encoder.bias", "threshold", "b_mag"];
@@ -22,7 +21,7 @@ internal sealed record SaeDescription(int DIn, int DSae, HookPoint? HookPoint, s
     public static SaeDescription Read(string path)
     {
         SaeDescription said = Directory.Exists(path)
-            ? Configs.Select(name => Path.Combine(path, name)).Where(File.Exists).Select(Config)
+            ? SaeFormats.ConfigNames.Select(name => Path.Combine(path, name)).Where(File.Exists).Select(Config)
                 .FirstOrDefault(new SaeDescription(0, 0, null, null))
             : new SaeDescription(0, 0, null, null);
         if (said.DIn > 0 && said.DSae > 0)

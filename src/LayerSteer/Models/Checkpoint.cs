@@ -28,6 +28,32 @@ internal sealed class Checkpoint : IDisposable
     public IEnumerable<string> Unused =>
         _tensors.Keys.Where(name => !_used.Contains(name)).Order(StringComparer.Ordinal);
 
+    /// <summary>
+    /// Refuses tensors of a block that nothing has asked for: they would change what the model computes, as other heads
+    /// would not.
+    /// </summary>
+    /// <param name="start">What the names of a block's tensors begin with.</param>
+    /// <param name="isBuffer">Whether a name is of a buffer that is no weight.</param>
+    /// <param name="family">The family, for the message.</param>
+    /// <param name="question">What may be wrong, for the message.</param>
+    /// <exception cref="InvalidDataException">There are some.</exception>
+    public void RefuseUnused(string start, Func<string, bool> isBuffer, string family, string question)
+    {
+        string[] unknown =
+            [.. Unused.Where(name => name.StartsWith(start, StringComparison.Ordinal) && !isBuffer(name))];
+        if (unknown.Length > 0)
+        {
+            throw new InvalidDataException(
+                $"'{Directory}': {unknown.Length} tensors that a {family} block does not have: "
+                + $"{string.Join(", ", unknown.Take(4).Select(Display.Name))}; {question}");
+        }
+    }
+
+    /// <summary>bfloat16 if every matrix is stored so, otherwise float32: a checkpoint has one type in memory.</summary>
+    /// <param name="matrices">The names of the matrices.</param>
+    public WeightType LosslessType(IEnumerable<string> matrices) =>
+        matrices.All(name => TypeOf(name) == TensorType.BF16) ? WeightType.BF16 : WeightType.F32;
+
     /// <summary>Opens the folder's weight files.</summary>
     public static Checkpoint Open(string directory)
     {

@@ -85,19 +85,10 @@ internal sealed class ConfigFile : IDisposable
     ];
 
     /// <summary>An object within, as a file of its own; null if it is absent or null.</summary>
-    public ConfigFile? Section(string field) => Find(field) is not { } value ? null
-        : value.ValueKind == JsonValueKind.Object
-            ? Parse(Path, System.Text.Encoding.UTF8.GetBytes(value.GetRawText()))
-        : throw Wrong(field, "an object");
+    public ConfigFile? Section(string field) => Within(field, string.Empty);
 
     /// <summary>An object within, like <see cref="Section"/>, whose fields are named after it in messages.</summary>
-    public ConfigFile? Part(string field)
-    {
-        using ConfigFile? section = Section(field);
-        return section is null
-            ? null
-            : new ConfigFile(Path, JsonDocument.Parse(section._document.RootElement.GetRawText()), $"{_within}{field}.");
-    }
+    public ConfigFile? Part(string field) => Within(field, $"{_within}{field}.");
 
     /// <summary>Whether a field is written, be it as null.</summary>
     public bool Mentions(string field) => _document.RootElement.TryGetProperty(field, out _);
@@ -252,6 +243,11 @@ internal sealed class ConfigFile : IDisposable
             return null;
         }
     }
+
+    private ConfigFile? Within(string field, string within) => Find(field) is not { } value ? null
+        : value.ValueKind == JsonValueKind.Object
+            ? new ConfigFile(Path, JsonDocument.Parse(value.GetRawText()), within)
+        : throw Wrong(field, "an object");
 
     /// <summary>A refusal of a value that cannot be.</summary>
     public InvalidDataException Wrong(string field, string expected)

@@ -53,6 +53,22 @@ internal static class ConfigLimits
         }
     }
 
+    /// <summary>The width of a head where the heads share the width of the residual stream.</summary>
+    /// <param name="config">The config.</param>
+    /// <param name="width">The field of the residual stream's width.</param>
+    /// <param name="heads">The field of the number of heads.</param>
+    /// <param name="orElse">What else would do, in words that follow a comma; null for nothing.</param>
+    /// <exception cref="InvalidDataException">The one is no multiple of the other.</exception>
+    public static int HeadWidth(ConfigFile config, string width, string heads, string? orElse = null)
+    {
+        (int dModel, int count) = (config.Size(width), config.Size(heads));
+        return dModel % count == 0
+            ? dModel / count
+            : throw new InvalidDataException(
+                $"'{config.Path}': {width} is {dModel}, expected a multiple of {heads} = {count}"
+                + (orElse is null ? string.Empty : ", " + orElse));
+    }
+
     /// <summary>The number of key-value heads, which must divide that of heads.</summary>
     public static int KeyValueHeads(ConfigFile config, int heads, int fallback)
     {

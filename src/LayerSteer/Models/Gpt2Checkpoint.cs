@@ -1,5 +1,4 @@
 using System.Text.RegularExpressions;
-using LayerSteer.Formats;
 using LayerSteer.Numerics;
 
 namespace LayerSteer.Models;
@@ -41,8 +40,8 @@ internal static partial class Gpt2Checkpoint
             }
         }
 
-        RefuseUnknown(checkpoint);
-        return wanted ?? LosslessType(checkpoint, spec);
+        checkpoint.RefuseUnused("h.", name => MaskBuffer().IsMatch(name), "gpt2", "is n_layer in config.json too small?");
+        return wanted ?? checkpoint.LosslessType(Matrices(checkpoint, spec));
     }
 
     /// <summary>Packs a checkpoint that was checked, with an adapter if there is one.</summary>
@@ -92,17 +91,10 @@ internal static partial class Gpt2Checkpoint
         ("mlp.c_proj", spec.DMlp, spec.DModel),
     ];
 
-    /// <summary>bfloat16 if every matrix is stored so: a checkpoint has one type in memory.</summary>
-    private static WeightType LosslessType(Checkpoint checkpoint, ArchitectureSpec spec)
-    {
-        IEnumerable<string> names = Enumerable.Range(0, spec.NLayers)
-            .SelectMany(layer => Linears(spec).Select(l => $"h.{layer}.{l.Name}.weight"))
-            .Append("wte.weight")
-            .Concat(IsTied(checkpoint, spec) ? [] : ["lm_head.weight"]);
-        return names.All(name => checkpoint.TypeOf(name) == TensorType.BF16)
-            ? WeightType.BF16
-            : WeightType.F32;
-    }
+    private static IEnumerable<string> Matrices(Checkpoint checkpoint, ArchitectureSpec spec) => Enumerable.Range(0, spec.NLayers)
+        .SelectMany(layer => Linears(spec).Select(l => $"h.{layer}.{l.Name}.weight"))
+        .Append("wte.weight")
+        .Concat(IsTied(checkpoint, spec) ? [] : ["lm_head.weight"]);
 
     private static Linear ReadLinear(
         Checkpoint checkpoint,
@@ -117,22 +109,6 @@ internal static partial class Gpt2Checkpoint
         ElementReader weights = checkpoint.Matrix(name + ".weight", inputs, outputs);
         weights = adapter?.Over(name, inputs, outputs, weights) ?? weights;
         return new Linear(WeightMatrix.FromColumns(store, name, type, outputs, inputs, weights), bias);
-    }
-
-    /// <summary>
-    /// A tensor in a block that we do not use would change what the model computes; other heads would not.
-    /// </summary>
-    private static void RefuseUnknown(Checkpoint checkpoint)
-    {
-        string[] unknown = [.. checkpoint.Unused
-            .Where(name => name.StartsWith("h.", StringComparison.Ordinal) && !MaskBuffer().IsMatch(name))];
-        if (unknown.Length > 0)
-        {
-            throw new InvalidDataException(
-                $"'{checkpoint.Directory}': {unknown.Length} tensors that a gpt2 block does not have: "
-                + $"{string.Join(", ", unknown.Take(4).Select(Display.Name))}"
-                + "; is n_layer in config.json too small?");
-        }
     }
 
     [GeneratedRegex(@"^h\.\d+\.attn\.(bias|masked_bias)$", RegexOptions.CultureInvariant)]

@@ -7,14 +7,8 @@ internal static class Gpt2Config
     {
         int dModel = config.Size("n_embd");
         int heads = config.Size("n_head");
-        if (dModel % heads != 0)
-        {
-            throw new InvalidDataException(
-                $"'{config.Path}': n_embd is {dModel}, expected a multiple of n_head = {heads}");
-        }
-
+        int dHead = ConfigLimits.HeadWidth(config, "n_embd", "n_head");
         ConfigLimits.RequireSupported(config, ConfigLimits.Everywhere);
-        int dHead = dModel / heads;
         return new ArchitectureSpec
         {
             Family = "gpt2",

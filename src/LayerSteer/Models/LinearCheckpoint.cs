@@ -1,4 +1,3 @@
-using LayerSteer.Formats;
 using LayerSteer.Numerics;
 
 namespace LayerSteer.Models;
@@ -73,11 +72,12 @@ internal sealed class LinearCheckpoint
             Matrix(block + _names.MlpOut, d, _spec.DMlp, _spec.MlpBias);
         }
 
-        RefuseUnknown();
-
-        // bfloat16 if every matrix is stored so: a checkpoint has one type in memory.
-        return wanted
-            ?? (matrices.All(name => _checkpoint.TypeOf(name) == TensorType.BF16) ? WeightType.BF16 : WeightType.F32);
+        _checkpoint.RefuseUnused(
+            "layers.",
+            name => _names.Buffers.Contains(name.Split('.', 3)[^1]),
+            _spec.Family,
+            "is num_hidden_layers in config.json too small, or a bias or norm not named there?");
+        return wanted ?? _checkpoint.LosslessType(matrices);
 
         void Matrix(string name, int outputs, int inputs, bool bias)
         {
@@ -212,25 +212,6 @@ internal sealed class LinearCheckpoint
         {
             throw new InvalidDataException(
                 $"'{_checkpoint.Directory}': {name}.bias is there, which a {_spec.Family} model does not have");
-        }
-    }
-
-    /// <summary>
-    /// A tensor in a block that we do not use would change what the model computes; other heads would not.
-    /// </summary>
-    private void RefuseUnknown()
-    {
-        string[] unknown =
-        [
-            .. _checkpoint.Unused.Where(name => name.StartsWith("layers.", StringComparison.Ordinal)
-                && !_names.Buffers.Contains(name.Split('.', 3)[^1])),
-        ];
-        if (unknown.Length > 0)
-        {
-            throw new InvalidDataException(
-                $"'{_checkpoint.Directory}': {unknown.Length} tensors that a {_spec.Family} block does not have: "
-                + $"{string.Join(", ", unknown.Take(4).Select(Display.Name))}"
-                + "; is num_hidden_layers in config.json too small, or a bias or norm not named there?");
         }
     }
 }

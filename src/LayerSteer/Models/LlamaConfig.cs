@@ -40,15 +40,8 @@ internal static class LlamaConfig
         ConfigLimits.RequireSupported(config, Limits);
         int dModel = config.Size("hidden_size");
         int heads = config.Size("num_attention_heads");
-        if ((config.OptionalSize("head_dim") ?? dHead) is not { } width)
-        {
-            width = dModel % heads == 0
-                ? dModel / heads
-                : throw new InvalidDataException(
-                    $"'{config.Path}': hidden_size is {dModel}, "
-                    + $"expected a multiple of num_attention_heads = {heads}, or head_dim");
-        }
-
+        int width = config.OptionalSize("head_dim") ?? dHead
+            ?? ConfigLimits.HeadWidth(config, "hidden_size", "num_attention_heads", "or head_dim");
         IReadOnlyList<int> ends = config.Ids("eos_token_id");
         return new ArchitectureSpec
         {

@@ -8,13 +8,7 @@ internal static class NeoXConfig
         ConfigLimits.RequireSupported(config, ConfigLimits.Plain);
         int dModel = config.Size("hidden_size");
         int heads = config.Size("num_attention_heads");
-        if (dModel % heads != 0)
-        {
-            throw new InvalidDataException(
-                $"'{config.Path}': hidden_size is {dModel}, expected a multiple of num_attention_heads = {heads}");
-        }
-
-        int dHead = dModel / heads;
+        int dHead = ConfigLimits.HeadWidth(config, "hidden_size", "num_attention_heads");
         bool biases = config.Flag("attention_bias", true);
         return new ArchitectureSpec
         {

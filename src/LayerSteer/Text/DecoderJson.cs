@@ -12,7 +12,7 @@ internal static class DecoderJson
     {
         if (component is not { } part)
         {
-            throw new NotSupportedException($"'{path}': decoder null is not supported; supported: {Order}");
+            throw TokenizerFile.Unsupported(path, "decoder null", Order);
         }
         var steps = new List<TokenizerComponent>();
         Flatten(part, steps);

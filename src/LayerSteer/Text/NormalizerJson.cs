@@ -30,11 +30,14 @@ internal static class NormalizerJson
         };
     }
 
-    private static BertNormalizer Bert(TokenizerComponent part)
+    /// <summary>BERT's normaliser, as the file has it where the configuration says nothing.</summary>
+    public static BertNormalizer Bert(TokenizerComponent part, TokenizerConfig? config = null)
     {
-        bool lowercase = part.Flag("lowercase") ?? true;
+        bool lowercase = config?.DoLowerCase ?? part.Flag("lowercase") ?? true;
         return new BertNormalizer(
-            part.Flag("clean_text") ?? true, part.Flag("handle_chinese_chars") ?? true,
-            part.Flag("strip_accents") ?? lowercase, lowercase);
+            part.Flag("clean_text") ?? true,
+            config?.TokenizeChineseChars ?? part.Flag("handle_chinese_chars") ?? true,
+            config?.StripAccents ?? part.Flag("strip_accents") ?? lowercase,
+            lowercase);
     }
 }

@@ -79,7 +79,7 @@ internal static class SentencePieceFile
         {
             if (wrong)
             {
-                throw new NotSupportedException($"'{path}': {found} is not supported; supported: {supported}");
+                throw TokenizerFile.Unsupported(path, found, supported);
             }
         }
         Refuse(

@@ -79,7 +79,7 @@ internal readonly record struct TokenizerComponent(JsonElement Element, string P
     /// <param name="found">What was found, quoted where it is the file's.</param>
     /// <param name="supported">What is supported.</param>
     public NotSupportedException Refusal(string found, string supported) =>
-        new($"'{Path}': {Field} {found} is not supported; supported: {supported}");
+        TokenizerFile.Unsupported(Path, $"{Field} {found}", supported);
 
     /// <summary>A refusal of its type.</summary>
     public NotSupportedException TypeRefusal(params string[] supported) =>

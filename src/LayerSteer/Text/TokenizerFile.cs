@@ -12,6 +12,10 @@ internal static class TokenizerFile
 
     private const int MaxQuoted = 60;
 
+    /// <summary>A refusal that names what would work.</summary>
+    public static NotSupportedException Unsupported(string path, string found, string supported) =>
+        new($"'{path}': {found} is not supported; supported: {supported}");
+
     /// <summary>The bytes of a file that need not be text.</summary>
     public static byte[] ReadBytes(string path)
     {

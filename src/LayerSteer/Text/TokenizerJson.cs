@@ -82,12 +82,7 @@ internal static class TokenizerJson
         }
         var wordPiece = new WordPiece(
             vocabulary, Required(vocabulary, unknown, path, "model.unk_token"), continuation, (int)longest);
-        bool lowercase = config.DoLowerCase ?? normalizer.Flag("lowercase") ?? true;
-        var bert = new BertNormalizer(
-            normalizer.Flag("clean_text") ?? true,
-            config.TokenizeChineseChars ?? normalizer.Flag("handle_chinese_chars") ?? true,
-            config.StripAccents ?? normalizer.Flag("strip_accents") ?? lowercase,
-            lowercase);
+        BertNormalizer bert = NormalizerJson.Bert(normalizer, config);
         (int[] prefix, int[] suffix) = PostProcessorJson.Read(
             TokenizerComponent.Of(root, path, "post_processor"), vocabulary);
         return new TokenizerParts(
@@ -196,7 +191,7 @@ internal static class TokenizerJson
     {
         if (!fine)
         {
-            throw new NotSupportedException($"'{path}': {found} is not supported; supported: {supported}");
+            throw TokenizerFile.Unsupported(path, found, supported);
         }
     }
 }
