@@ -75,9 +75,9 @@ internal static class EvaluateCommand
                 SharedOptions.EncoderFolder(parse.GetValue(judgeEncoder)) is { } path
                     ? SentenceEncoder.Load(path, load)
                     : null;
-            Dictionary<string, LatentScores> scores = Scores(
-                terminal, steerer, references, sentences, topics, cancellation);
             IReadOnlyList<string> general = evaluation.General(parse);
+            Dictionary<string, EvaluatedScores> scores = Scores(
+                terminal, steerer, references, sentences, topics, general, cancellation);
             terminal.Note($"reading {topics.Count} topics for the judges");
             TopicJudge judge = await TopicJudge.CreateAsync(topics, second ?? sentences, general, cancellation);
             terminal.Note(judge.Quality.InWords);
@@ -109,22 +109,26 @@ internal static class EvaluateCommand
         return command;
     }
 
-    private static Dictionary<string, LatentScores> Scores(
+    private static Dictionary<string, EvaluatedScores> Scores(
         Terminal terminal,
         Steerer steerer,
         ReferenceIndex index,
         SentenceEncoder encoder,
         IReadOnlyList<EvaluationTopic> topics,
+        IReadOnlyList<string> general,
         CancellationToken cancellation)
     {
-        var scores = new Dictionary<string, LatentScores>();
+        var scores = new Dictionary<string, EvaluatedScores>();
+        TopicActivations other = steerer.Activations(general.Count > 0 ? general : NeutralText.Paragraphs, cancellation);
         foreach (EvaluationTopic topic in topics)
         {
             TopicProfile profile =
                 TopicProfiler.Profile(topic.Name, index, encoder, topic.Align, cancellation: cancellation).Profile;
             steerer.Plan(new SteeringOptions { Mode = profile.Mode }, profile); // refuses the index of another model
             terminal.WarnUnlessScored(profile);
-            scores.Add(topic.Name, profile.ToLatentScores());
+            TopicActivations own = steerer.Activations(topic.Align.Texts, cancellation);
+            scores.Add(topic.Name, new EvaluatedScores(
+                profile.ToLatentScores(), ContrastiveScorer.Score(index, own), own.MeanDifference(other)));
         }
 
         return scores;

@@ -134,6 +134,13 @@ public sealed class Steerer : IDisposable
             ? new ReferenceIndexer(Decoder, Tokenizer, Sites[0].Autoencoder, Sites[0].Point, encoder, mode, bos)
             : throw new ArgumentException($"an index is of one layer and one autoencoder; {Sites.Count} are loaded");
 
+    /// <summary>What the model and its first autoencoder do on texts.</summary>
+    /// <param name="texts">The texts.</param>
+    /// <param name="cancellation">Checked between passes.</param>
+    public TopicActivations Activations(IReadOnlyList<string> texts, CancellationToken cancellation = default) =>
+        TopicActivations.Measure(
+            Decoder, Tokenizer, Sites[0].Autoencoder, Sites[0].Point, texts, cancellation: cancellation);
+
     /// <summary>A plan that steers every site by scores.</summary>
     /// <param name="options">How to steer.</param>
     /// <param name="scores">The scores: none for methods orig and sae, one for all sites, or one a site.</param>

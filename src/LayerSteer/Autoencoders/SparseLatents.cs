@@ -60,6 +60,15 @@ public sealed class SparseLatents
         }
     }
 
+    /// <summary>Multiplies every value.</summary>
+    public void Scale(float factor)
+    {
+        for (int i = 0; i < Count; i++)
+        {
+            _values[i] *= factor;
+        }
+    }
+
     /// <summary>Becomes a − b, with only the latents where they differ.</summary>
     public void SetDifference(SparseLatents a, SparseLatents b) => SetCombination(a, -1f, b);
 

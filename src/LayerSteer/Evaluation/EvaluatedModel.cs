@@ -5,6 +5,12 @@ using LayerSteer.Topics;
 
 namespace LayerSteer.Evaluation;
 
+/// <summary>What steers toward a topic in an evaluation.</summary>
+/// <param name="Semantic">The scores of the references' distances.</param>
+/// <param name="Contrastive">The scores of the topic's own texts.</param>
+/// <param name="MeanDifference">[dIn]: what diffmean adds.</param>
+public sealed record EvaluatedScores(LatentScores Semantic, LatentScores Contrastive, IReadOnlyList<float> MeanDifference);
+
 /// <summary>What is evaluated: a model, an autoencoder in its place, and the scores of topics. Owns nothing.</summary>
 public sealed record EvaluatedModel
 {
@@ -17,8 +23,8 @@ public sealed record EvaluatedModel
     /// <summary>Where it is steered, and through what.</summary>
     public required SteeringSite Site { get; init; }
 
-    /// <summary>The scores of each topic, by name.</summary>
-    public required IReadOnlyDictionary<string, LatentScores> Scores { get; init; }
+    /// <summary>What steers toward each topic, by its name.</summary>
+    public required IReadOnlyDictionary<string, EvaluatedScores> Scores { get; init; }
 
     /// <summary>[dSae]: on how many reference tokens each latent fired.</summary>
     public required IReadOnlyList<long> Frequencies { get; init; }
@@ -32,21 +38,40 @@ public sealed record EvaluatedModel
     /// <summary>A plan that steers a topic.</summary>
     /// <param name="arm">The arm.</param>
     /// <param name="strength">The strength of an arm that has one.</param>
-    /// <param name="clampCount">How many latents clamp raises.</param>
-    /// <param name="scores">The topic's scores; null for a method that needs none.</param>
-    internal SteeringPlan Plan(EvaluationArm arm, double strength, int clampCount, LatentScores? scores)
+    /// <param name="latents">How many latents clamp, add and the like edit.</param>
+    /// <param name="topic">The topic; null for an arm that needs none.</param>
+    /// <param name="seed">The seed of the shuffle of a matched arm.</param>
+    internal SteeringPlan Plan(EvaluationArm arm, double strength, int latents, string? topic, ulong seed)
     {
         var options = new SteeringOptions
         {
             Method = arm.Method,
             Mode = arm.Mode,
             Strength = arm.HasStrength ? (float)strength : 1f,
-            ClampCount = clampCount,
+            ClampCount = latents,
         };
-        return new SteeringPlan(
-            Decoder.Spec,
-            options,
-            [new LayerEdit(Site.Point, Site.Autoencoder, scores, options)],
-            BosPolicies.SpecialTokens(Decoder.Spec, Tokenizer));
+        SteeringTopic[] topics = topic is null ? [] : [Steering(arm, Scores[topic], seed)];
+        IReadOnlySet<int> special = BosPolicies.SpecialTokens(Decoder.Spec, Tokenizer);
+        return arm.Kind == ArmKind.WrongLayer
+            ? SteeringPlan.Elsewhere(
+                Decoder.Spec, options, [new LayerEdit(WrongPoint(), Site.Autoencoder, topics, options)], special)
+            : new SteeringPlan(
+                Decoder.Spec, options, [new LayerEdit(Site.Point, Site.Autoencoder, topics, options)], special);
+    }
+
+    private SteeringTopic Steering(EvaluationArm arm, EvaluatedScores known, ulong seed)
+    {
+        LatentScores scores = arm.Scoring == ScoringKind.Semantic ? known.Semantic : known.Contrastive;
+        return new SteeringTopic(arm.Kind == ArmKind.Matched ? MatchedScores.Of(scores, Frequencies, seed) : scores)
+        {
+            MeanDifference = known.MeanDifference,
+        };
+    }
+
+    /// <summary>The layer at half the depth of the right one, or the last where that is the right one itself.</summary>
+    private HookPoint WrongPoint()
+    {
+        int layer = Site.Point.Layer / 2;
+        return new HookPoint(Site.Point.Kind, layer == Site.Point.Layer ? Decoder.Spec.NLayers - 1 : layer);
     }
 }

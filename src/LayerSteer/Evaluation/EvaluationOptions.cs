@@ -12,6 +12,12 @@ public sealed record EvaluationOptions
     /// <summary>The strengths that are tried for clamp; 1 adds 10 to each latent, in the autoencoder's units.</summary>
     public static IReadOnlyList<double> DefaultClampStrengths { get; } = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2];
 
+    /// <summary>The strengths that are tried for add, set and min-clamp, in largest activations, and for diffmean.</summary>
+    public static IReadOnlyList<double> DefaultUnitStrengths { get; } = [0.125, 0.25, 0.5, 1, 2, 4];
+
+    /// <summary>The strengths that are tried for scale, which changes only what is active.</summary>
+    public static IReadOnlyList<double> DefaultScaleStrengths { get; } = [1, 2, 4, 8, 16, 32];
+
     /// <summary>The arms; unsteered is always among them.</summary>
     public IReadOnlyList<EvaluationArm> Arms { get; init; } = EvaluationArm.Default;
 
@@ -38,6 +44,11 @@ public sealed record EvaluationOptions
             [SteeringMethod.Swap] = DefaultStrengths,
             [SteeringMethod.Weight] = DefaultStrengths,
             [SteeringMethod.Clamp] = DefaultClampStrengths,
+            [SteeringMethod.Add] = DefaultUnitStrengths,
+            [SteeringMethod.Set] = DefaultUnitStrengths,
+            [SteeringMethod.MinClamp] = DefaultUnitStrengths,
+            [SteeringMethod.Scale] = DefaultScaleStrengths,
+            [SteeringMethod.DiffMean] = DefaultUnitStrengths,
         };
 
     /// <summary>
@@ -45,7 +56,7 @@ public sealed record EvaluationOptions
     /// </summary>
     public double PerplexityBudget { get; init; } = 1.5;
 
-    /// <summary>How many latents clamp raises.</summary>
+    /// <summary>How many latents clamp, add and the like edit.</summary>
     public int ClampCount { get; init; } = 5;
 
     /// <summary>What arm hint puts in front of a prompt; {topic} stands for the topic's name.</summary>
@@ -62,6 +73,10 @@ public sealed record EvaluationOptions
 
     /// <summary>The confidence of the intervals.</summary>
     public double Confidence { get; init; } = 0.95;
+
+    /// <summary>The arms whose strengths are chosen: those of <see cref="Arms"/>, and those that they are controls of.</summary>
+    public IEnumerable<EvaluationArm> ArmsWithStrength =>
+        Arms.Where(arm => arm.HasStrength).Select(arm => EvaluationArm.Named(arm.StrengthOf)).Distinct();
 
     /// <summary>Refuses options that contradict each other.</summary>
     /// <exception cref="ArgumentException">They do; the message names the option.</exception>

@@ -4,7 +4,6 @@ using LayerSteer.Generation;
 using LayerSteer.Models;
 using LayerSteer.Numerics;
 using LayerSteer.Steering;
-using LayerSteer.Topics;
 using Decoder = LayerSteer.Models.Decoder;
 
 namespace LayerSteer.Evaluation;
@@ -44,7 +43,8 @@ public sealed class EvaluationRun
             throw new ArgumentException($"topic '{missing.Name}' has no scores");
         }
 
-        if (judge.Topics.FirstOrDefault(topic => model.Scores[topic.Name].Values.IndexOfAnyExcept(0) < 0) is { } zero)
+        if (judge.Topics.FirstOrDefault(
+            topic => model.Scores[topic.Name].Semantic.Values.IndexOfAnyExcept(0) < 0) is { } zero)
         {
             throw new ArgumentException(
                 $"topic '{zero.Name}' has no latent with a score above 0, so nothing can be steered by it; "
@@ -128,18 +128,16 @@ public sealed class EvaluationRun
 
     private List<EvaluationCell> DevCells()
     {
-        SteeringMethod[] methods =
-            [.. _options.Arms.Where(arm => arm.HasStrength).Select(arm => arm.Method).Distinct().Order()];
-        if (methods.Length == 0 || _options.DevPrompts.Count == 0)
+        EvaluationArm[] arms = [.. _options.ArmsWithStrength];
+        if (arms.Length == 0 || _options.DevPrompts.Count == 0)
         {
             return [];
         }
 
         var cells = new List<EvaluationCell>(Cells(EvaluationArm.Unsteered, _ => 0, _options.DevPrompts));
-        foreach (SteeringMethod method in methods)
+        foreach (EvaluationArm arm in arms)
         {
-            EvaluationArm arm = EvaluationArm.Parse([SteeringMethods.NameOf(method)])[1];
-            foreach (double strength in _options.Strengths[method])
+            foreach (double strength in _options.Strengths[arm.Method])
             {
                 cells.AddRange(Cells(arm, _ => strength, _options.DevPrompts));
             }
@@ -150,8 +148,7 @@ public sealed class EvaluationRun
 
     private List<EvaluationCell> TestCells(StrengthSelection selection) =>
     [
-        .. _options.Arms.SelectMany(arm => Cells(
-            arm, topic => arm.HasStrength ? selection.Chosen(arm.Method, topic) : 0, _options.Prompts)),
+        .. _options.Arms.SelectMany(arm => Cells(arm, topic => selection.Chosen(arm, topic), _options.Prompts)),
     ];
 
     private IEnumerable<EvaluationCell> Cells(
@@ -256,7 +253,8 @@ public sealed class EvaluationRun
         {
             ArmKind.Hint =>
                 _options.Hint.Replace("{topic}", Topic(work).Words, StringComparison.Ordinal) + work.Cell.Prompt,
-            ArmKind.Example => $"{Beginning(Topic(work).Align.Texts[0], _options.ExampleLength)}\n\n{work.Cell.Prompt}",
+            ArmKind.Example => string.Concat(Topic(work).Align.Texts.Take(work.Arm.Passages)
+                .Select(text => $"{Beginning(text, _options.ExampleLength)}\n\n")) + work.Cell.Prompt,
             _ => work.Cell.Prompt,
         },
         Plan = PlanOf(work),
@@ -268,22 +266,18 @@ public sealed class EvaluationRun
 
     private SteeringPlan? PlanOf(Work work)
     {
-        if (work.Arm.Kind is not (ArmKind.Steered or ArmKind.Matched))
+        if (!work.Arm.Edits)
         {
             return null;
         }
 
-        string topic = work.Arm.DependsOnTopic ? work.Cell.Topic : string.Empty;
-        (string, double, string) key = (work.Arm.Name, work.Cell.Strength, topic);
+        string? topic = work.Arm.DependsOnTopic ? work.Cell.Topic : null;
+        (string, double, string) key = (work.Arm.Name, work.Cell.Strength, topic ?? string.Empty);
         if (!_plans.TryGetValue(key, out SteeringPlan? plan))
         {
-            LatentScores? scores = SteeringMethods.NeedsScores(work.Arm.Method) ? _model.Scores[topic] : null;
-            if (work.Arm.Kind == ArmKind.Matched)
-            {
-                scores = MatchedScores.Of(scores!, _model.Frequencies, _options.Sampling.Seed ^ Hash(topic));
-            }
-
-            _plans.Add(key, plan = _model.Plan(work.Arm, work.Cell.Strength, _options.ClampCount, scores));
+            plan = _model.Plan(
+                work.Arm, work.Cell.Strength, _options.ClampCount, topic, _options.Sampling.Seed ^ Hash(topic ?? string.Empty));
+            _plans.Add(key, plan);
         }
 
         return plan;

@@ -54,6 +54,7 @@ public static class MatchedScores
             }
         }
 
-        return new LatentScores(shuffled, scores.Supported, $"{scores.Name}, shuffled among latents of like frequency");
+        return new LatentScores(
+            shuffled, scores.Supported, $"{scores.Name}, shuffled among latents of like frequency", scores.Maxima);
     }
 }

@@ -75,18 +75,17 @@ internal static class ReportBuilder
             table.TopicsOf(arm).SelectMany(topic => table.Lines(arm, topic)).Average(line => line.EditChange));
     }
 
-    /// <summary>Each steered arm against random latents by the same method, the published ones against the
-    /// reconstruction that they are built on, and all of them against the hint.</summary>
+    /// <summary>Each steered arm against its own controls, the published ones against the reconstruction that they are
+    /// built on, and all of them against the hint and the difference of means.</summary>
     private static IEnumerable<(EvaluationArm Arm, EvaluationArm Control)> Controls(EvaluationArm[] arms)
     {
         foreach (EvaluationArm arm in arms.Where(
             arm => arm.Kind == ArmKind.Steered && SteeringMethods.NeedsScores(arm.Method)))
         {
             bool published = arm.Mode == SteeringMode.Seed;
-            foreach (EvaluationArm control in arms.Where(other =>
-                other.Kind == ArmKind.Hint
-                || (published && other.Method == SteeringMethod.Reconstruction)
-                || (!published && other.Kind == ArmKind.Matched && other.Method == arm.Method)))
+            foreach (EvaluationArm control in arms.Where(other => other != arm
+                && (other.Kind == ArmKind.Hint || other.Method == SteeringMethod.DiffMean || other.Base == arm.Name
+                || (published && other.Method == SteeringMethod.Reconstruction))))
             {
                 yield return (arm, control);
             }
@@ -179,7 +178,7 @@ internal static class ReportBuilder
         private readonly Dictionary<(string Arm, string Topic), EvaluationLine[]> _lines = [];
 
         public double StrengthOf(EvaluationArm arm, string topic) =>
-            arm.HasStrength ? selection.Chosen(arm.Method, topic) : 0;
+            selection.Chosen(arm, topic);
 
         public IEnumerable<string> TopicsOf(EvaluationArm arm) =>
             topics.Where(topic => log.Has(Cell(arm, topic, options.Prompts[0], 0)));

@@ -1,9 +1,7 @@
-using LayerSteer.Steering;
-
 namespace LayerSteer.Evaluation;
 
-/// <summary>One strength of a method on the dev prompts of a topic.</summary>
-/// <param name="Method">The method's name.</param>
+/// <summary>One strength of an arm on the dev prompts of a topic.</summary>
+/// <param name="Method">The arm's name.</param>
 /// <param name="Topic">The topic.</param>
 /// <param name="Strength">The strength.</param>
 /// <param name="Similarity">The mean topic similarity; null if every text was blank.</param>
@@ -28,13 +26,13 @@ public sealed record StrengthPoint(
     bool Chosen);
 
 /// <summary>
-/// The strength of each method for each topic, chosen on prompts that results are not reported on: the highest
+/// The strength of each arm for each topic, chosen on prompts that results are not reported on: the highest
 /// topic similarity among the strengths whose perplexity ratio is within the budget; where none is, the lowest ratio.
 /// Ties go to the lower strength. Immutable.
 /// </summary>
 public sealed class StrengthSelection
 {
-    private readonly Dictionary<(SteeringMethod Method, string Topic), double> _chosen = [];
+    private readonly Dictionary<(string Arm, string Topic), double> _chosen = [];
 
     /// <summary>Chooses from the log of the dev prompts.</summary>
     /// <param name="options">The evaluation.</param>
@@ -46,22 +44,20 @@ public sealed class StrengthSelection
         ArgumentNullException.ThrowIfNull(topics);
         ArgumentNullException.ThrowIfNull(log);
         var points = new List<StrengthPoint>();
-        SteeringMethod[] methods =
-            [.. options.Arms.Where(arm => arm.HasStrength).Select(arm => arm.Method).Distinct().Order()];
-        foreach (SteeringMethod method in methods)
+        foreach (EvaluationArm arm in options.ArmsWithStrength)
         {
             foreach (string topic in topics)
             {
                 if (options.DevPrompts.Count == 0)
                 {
-                    _chosen.Add((method, topic), options.Strengths[method][0]);
+                    _chosen.Add((arm.Name, topic), options.Strengths[arm.Method][0]);
                     continue;
                 }
 
                 StrengthPoint[] tried =
-                    [.. options.Strengths[method].Select(strength => Point(options, method, topic, strength, log))];
+                    [.. options.Strengths[arm.Method].Select(strength => Point(options, arm.Name, topic, strength, log))];
                 StrengthPoint best = Best(tried);
-                _chosen.Add((method, topic), best.Strength);
+                _chosen.Add((arm.Name, topic), best.Strength);
                 points.AddRange(tried.Select(point => point with { Chosen = point == best }));
             }
         }
@@ -69,11 +65,15 @@ public sealed class StrengthSelection
         Points = points;
     }
 
-    /// <summary>Every strength that was tried, by method, topic and strength.</summary>
+    /// <summary>Every strength that was tried, by arm, topic and strength.</summary>
     public IReadOnlyList<StrengthPoint> Points { get; }
 
-    /// <summary>The strength that results are reported at.</summary>
-    public double Chosen(SteeringMethod method, string topic) => _chosen[(method, topic)];
+    /// <summary>The strength that results of an arm are reported at; 0 for one that has none.</summary>
+    public double Chosen(EvaluationArm arm, string topic)
+    {
+        ArgumentNullException.ThrowIfNull(arm);
+        return arm.HasStrength ? _chosen[(arm.StrengthOf, topic)] : 0;
+    }
 
     internal static StrengthPoint Best(IReadOnlyList<StrengthPoint> tried) =>
         tried.Where(point => point.WithinBudget)
@@ -82,9 +82,8 @@ public sealed class StrengthSelection
         ?? tried.OrderBy(point => point.PerplexityRatio).ThenBy(point => point.Strength).First();
 
     private static StrengthPoint Point(
-        EvaluationOptions options, SteeringMethod method, string topic, double strength, EvaluationLog log)
+        EvaluationOptions options, string name, string topic, double strength, EvaluationLog log)
     {
-        string name = SteeringMethods.NameOf(method);
         (EvaluationLine Steered, EvaluationLine Unsteered)[] pairs =
         [
             .. from prompt in options.DevPrompts

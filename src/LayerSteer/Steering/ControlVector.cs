@@ -6,10 +6,12 @@ using LayerSteer.Topics;
 namespace LayerSteer.Steering;
 
 /// <summary>
-/// An edit that is one vector added behind one layer, as llama.cpp's control vectors are. Of our edits only a clamp that
-/// keeps the error term is one, and only where the autoencoder does not normalise its inputs:
+/// An edit that is one vector added behind one layer, as llama.cpp's control vectors are. Of our edits these are: clamp
+/// and add that keep the error term, where the autoencoder does not normalise its inputs, and diffmean:
 /// <code>
 /// clamp:      v = amount · strength · Σ_top rows of W_dec         x' = x + v, exactly what our clamp adds
+/// add:        v = strength · Σ_top M_f · row f of W_dec
+/// diffmean:   v = strength · (mean x of the topic − mean x of other texts)
 /// direction:  v = norm · d / ‖d‖,  d = Σ_f s_f · row f of W_dec   a topic's direction, of a norm that is chosen
 /// </code>
 /// Immutable.
@@ -41,7 +43,7 @@ public sealed class ControlVector
     /// </summary>
     public int Layer { get; }
 
-    /// <summary>clamp or direction.</summary>
+    /// <summary>clamp, add, diffmean or direction.</summary>
     public string Method { get; }
 
     /// <summary>The vector, [dModel], in the units of the residual stream.</summary>
@@ -57,31 +59,47 @@ public sealed class ControlVector
     public static ControlVector OfEdit(LayerEdit edit, SteeringMethod method)
     {
         ArgumentNullException.ThrowIfNull(edit);
-        if (edit.Encodes)
+        if (edit.DependsOnPosition)
+        {
+            throw new NotSupportedException(
+                $"a gate or a half-life makes what is added differ from token to token; {Reader}; leave them out");
+        }
+
+        if (edit.Encodes || method == SteeringMethod.Project)
         {
             string why = method switch
             {
+                SteeringMethod.Original or SteeringMethod.Reconstruction =>
+                    "replaces each token's input by a reconstruction of it",
+                SteeringMethod.Clamp or SteeringMethod.Add =>
+                    "without the error term replaces each token's input by a reconstruction of it",
                 SteeringMethod.Swap or SteeringMethod.Weight =>
                     "selects latents by what each token's input is, so what it adds differs from token to token",
-                SteeringMethod.Clamp => "without the error term replaces each token's input by a reconstruction of it",
-                _ => "replaces each token's input by a reconstruction of it",
+                _ => "changes each token by what it finds there, so what it adds differs from token to token",
             };
             throw new NotSupportedException(
-                $"method {SteeringMethods.NameOf(method)} {why}; {Reader}; supported: clamp with the error term kept, or "
-                + "a direction");
+                $"method {SteeringMethods.NameOf(method)} {why}; {Reader}; supported: clamp or add with the error term "
+                + "kept, diffmean, or a direction");
+        }
+
+        if (!edit.Vector.IsEmpty)
+        {
+            float strength = edit.Strength;
+            return new ControlVector(
+                edit.Point, SteeringMethods.NameOf(method), [.. edit.Vector.ToArray().Select(value => strength * value)]);
         }
 
         SparseAutoencoder autoencoder = edit.Autoencoder;
         if (autoencoder.Normalisation != InputNormalisation.None)
         {
             throw new NotSupportedException(
-                $"'{autoencoder.Path}': the autoencoder normalises its inputs, so what clamp adds is scaled by each "
+                $"'{autoencoder.Path}': the autoencoder normalises its inputs, so what {SteeringMethods.NameOf(method)} adds is scaled by each "
                 + $"token's own deviation; {Reader}; supported: a direction");
         }
 
         float[] values = new float[autoencoder.DIn];
         autoencoder.AddChange(edit.ConstantChange, new InputScale(0f, 1f), values);
-        return new ControlVector(edit.Point, "clamp", values);
+        return new ControlVector(edit.Point, SteeringMethods.NameOf(method), values);
     }
 
     /// <summary>The direction of a topic's scores.</summary>

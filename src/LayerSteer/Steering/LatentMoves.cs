@@ -74,7 +74,8 @@ public static class LatentMoves
                     continue;
                 }
 
-                SparseLatents change = edit.ChangeAt(rows[row], _scratch);
+                SparseLatents change = edit.ChangeAt(
+                    rows[row], sequence.GeneratedAt(rows.Positions[row]), _scratch);
                 for (int i = 0; i < change.Count; i++)
                 {
                     _sums[change.Indices[i]] += change.Values[i];

@@ -21,32 +21,27 @@ namespace LayerSteer.Steering;
 ///            score silences a latent that is barely above its threshold, and none comes in, for w ≤ 1 (gated ones too,
 ///            as the JumpReLU that they equal; BatchTopK is used with its threshold)
 /// </code>
-/// A score scales the pre-activation and never the threshold. With g = 0 every w is 1 and z' = act(a). Immutable;
-/// thread-safe.
+/// A score scales the pre-activation and never the threshold. With g = 0 every w is 1 and z' = act(a). Of several topics
+/// the weights are multiplied, each topic's with its share of the strength; away from a topic w = (1 − s)^g, at most 1,
+/// and a latent without a score keeps w = 1. Immutable; thread-safe.
 /// </summary>
 internal sealed class LatentSelection
 {
-    public LatentSelection(LatentScores scores, SteeringOptions options)
+    public LatentSelection(IReadOnlyList<SteeringTopic> topics, SteeringOptions options)
     {
         TakesKeys = options.Method == SteeringMethod.Weight;
         if (options.Mode == SteeringMode.Seed)
         {
-            Keys = LatentKeys.Scaled(scores.Values.ToArray());
+            Keys = LatentKeys.Scaled(topics[0].Scores.Values.ToArray());
             return;
         }
 
-        float[] weights = new float[scores.Count];
-        float unscored = MathF.Max(0f, 1f - options.Strength);
-        for (int i = 0; i < weights.Length; i++)
+        double budget = topics.Sum(topic => Math.Abs(topic.Weight));
+        float[] weights = [.. Enumerable.Repeat(1f, topics[0].Scores.Count)];
+        foreach (SteeringTopic topic in topics)
         {
-            double score = scores.Supported[i] ? scores.Values[i] : 0;
-            weights[i] = score > 0 ? (float)Math.Pow(score, options.Strength) : unscored;
-            if (!float.IsFinite(weights[i]))
-            {
-                throw new ArgumentException(
-                    $"strength {options.Strength} takes the score {score} of latent {i} out of range; "
-                    + "use a lower strength");
-            }
+            float strength = (float)(options.Strength * Math.Abs(topic.Weight) / budget);
+            Multiply(weights, topic.Scores, strength, away: topic.Weight < 0);
         }
 
         Keys = LatentKeys.PositiveScaled(weights);
@@ -57,4 +52,20 @@ internal sealed class LatentSelection
 
     /// <summary>Whether the values of the selected are the keys, or the pre-activations.</summary>
     public bool TakesKeys { get; }
+
+    private static void Multiply(float[] weights, LatentScores scores, float strength, bool away)
+    {
+        float unscored = MathF.Max(0f, 1f - strength);
+        for (int i = 0; i < weights.Length; i++)
+        {
+            double score = scores.Supported[i] ? scores.Values[i] : 0;
+            weights[i] *= away ? (float)Math.Pow(Math.Max(0, 1 - score), strength)
+                : score > 0 ? (float)Math.Pow(score, strength) : unscored;
+            if (!float.IsFinite(weights[i]))
+            {
+                throw new ArgumentException(
+                    $"strength {strength} takes the score {score} of latent {i} out of range; use a lower strength");
+            }
+        }
+    }
 }

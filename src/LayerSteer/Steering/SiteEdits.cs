@@ -36,7 +36,13 @@ internal sealed class SiteEdits(
 
             if (!edit.Encodes)
             {
-                edit.Apply(rows[row], 0, site.Autoencoder.ScaleOf(rows[row]), scratch, sequence.Statistics);
+                edit.Apply(
+                    rows[row],
+                    0,
+                    site.Autoencoder.ScaleOf(rows[row]),
+                    sequence.GeneratedAt(rows.Positions[row]),
+                    scratch,
+                    sequence.Statistics);
                 continue;
             }
 
@@ -71,6 +77,7 @@ internal sealed class SiteEdits(
                 rows[row],
                 i,
                 scratch.Encoded.Scales[i],
+                sequences[sequence].GeneratedAt(rows.Positions[row]),
                 scratch,
                 sequences[sequence].Statistics);
         }

@@ -14,6 +14,9 @@ public sealed class SteeredSequence(int promptLength, SteeringPlan? plan)
     /// <summary>What the edits did to it so far.</summary>
     public EditStatistics Statistics { get; } = new();
 
+    /// <summary>Which generated token stands at a position, from 1; 0 or less in the prompt.</summary>
+    internal int GeneratedAt(int position) => position - PromptLength + 1;
+
     /// <summary>Whether the plan edits the position of a token.</summary>
     internal bool IsEditedAt(int position, int token) => Plan is not null && Plan.Options.EffectivePositions.Includes(
         position, PromptLength, Plan.SpecialTokens.Contains(token));

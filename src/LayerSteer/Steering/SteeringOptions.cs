@@ -17,8 +17,8 @@ public sealed record SteeringOptions
 
     /// <summary>
     /// g ≥ 0, corrected mode only. swap and weight select by max(a, 0)·w, where w = s^g for a score s > 0 and
-    /// max(0, 1 − g) for a score of 0 or none; clamp adds g times its amount. 0 skips the edit: nothing changes, to the
-    /// bit.
+    /// max(0, 1 − g) for a score of 0 or none; clamp adds g times its amount; what it is to the others
+    /// <see cref="SteeringMethod"/> says. 0 skips the edit: nothing changes, to the bit.
     /// </summary>
     public float Strength { get; init; } = 1f;
 
@@ -36,8 +36,17 @@ public sealed record SteeringOptions
     /// <summary>What clamp adds to each of its latents, in the autoencoder's units.</summary>
     public float ClampAmount { get; init; } = 10f;
 
-    /// <summary>How many latents clamp raises: those with the highest scores.</summary>
+    /// <summary>How many latents clamp, add, set and the like edit: those with the highest scores of each topic.</summary>
     public int ClampCount { get; init; } = 5;
+
+    /// <summary>Where the edit takes place, by what it finds there; null for everywhere. Corrected mode only.</summary>
+    public SteeringGate? Gate { get; init; }
+
+    /// <summary>
+    /// The number of generated tokens over which the edit loses half of its size, above 0; null for never. The positions
+    /// of the prompt are edited whole. Corrected mode only, with the error term kept.
+    /// </summary>
+    public double? HalfLife { get; init; }
 
     /// <summary>Whether nothing is edited.</summary>
     public bool IsIdentity => Method == SteeringMethod.Original || (Mode == SteeringMode.Corrected && Strength == 0f);
@@ -69,9 +78,23 @@ public sealed record SteeringOptions
             throw new ArgumentException($"clamp count is {ClampCount}, expected at least 1");
         }
 
+        if (HalfLife is { } half && (!(half > 0) || !double.IsFinite(half)))
+        {
+            throw new ArgumentException($"half-life is {half}, expected a finite number of tokens above 0");
+        }
+
         if (Mode == SteeringMode.Seed)
         {
             ValidateSeed();
+        }
+        else if (Method is SteeringMethod.Project or SteeringMethod.DiffMean && KeepErrorTerm == false)
+        {
+            throw new ArgumentException(
+                $"method {SteeringMethods.NameOf(Method)} edits x without the autoencoder, so there is no error term to drop");
+        }
+        else if (HalfLife is not null && !KeepsErrorTerm)
+        {
+            throw new ArgumentException("a half-life needs the error term kept: what is replaced does not fade");
         }
         else if (Method == SteeringMethod.Reconstruction && KeepErrorTerm == true)
         {
@@ -87,6 +110,19 @@ public sealed record SteeringOptions
 
     private void ValidateSeed()
     {
+        if (!SteeringMethods.IsPublished(Method))
+        {
+            throw new ArgumentException(
+                $"method {SteeringMethods.NameOf(Method)} is not one of the published ones, so seed mode has none; "
+                + "use corrected mode");
+        }
+
+        if (Gate is not null || HalfLife is not null)
+        {
+            throw new ArgumentException(
+                "seed mode has neither gate nor half-life: it is the published formulas; use corrected mode for them");
+        }
+
         if (Strength != 1f)
         {
             throw new ArgumentException(

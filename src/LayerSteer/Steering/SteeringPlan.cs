@@ -20,6 +20,16 @@ public sealed class SteeringPlan
     /// </exception>
     public SteeringPlan(
         ArchitectureSpec spec, SteeringOptions options, IReadOnlyList<LayerEdit> edits, IEnumerable<int> specialTokens)
+        : this(spec, options, edits, specialTokens, elsewhere: false)
+    {
+    }
+
+    private SteeringPlan(
+        ArchitectureSpec spec,
+        SteeringOptions options,
+        IReadOnlyList<LayerEdit> edits,
+        IEnumerable<int> specialTokens,
+        bool elsewhere)
     {
         ArgumentNullException.ThrowIfNull(spec);
         ArgumentNullException.ThrowIfNull(options);
@@ -27,7 +37,14 @@ public sealed class SteeringPlan
         options.Validate();
         foreach (LayerEdit edit in edits)
         {
-            edit.Autoencoder.RequireFits(spec, edit.Point);
+            if (!elsewhere)
+            {
+                edit.Autoencoder.RequireFits(spec, edit.Point);
+            }
+            else if (edit.Point.WidthIn(spec) != edit.Autoencoder.DIn)
+            {
+                throw new ArgumentException($"{edit.Point} has another width than the autoencoder's {edit.Autoencoder.DIn}");
+            }
         }
 
         if (edits.Select(edit => edit.Point).Distinct().Count() != edits.Count)
@@ -65,6 +82,13 @@ public sealed class SteeringPlan
     /// unsteered model. An edit of the residual stream leaving a layer is after it; with no edit it is every layer.
     /// </summary>
     public int LayersBeforeEdits { get; }
+
+    /// <summary>
+    /// A plan whose edits are where their autoencoders were not trained: the control for edits that are where they were.
+    /// </summary>
+    internal static SteeringPlan Elsewhere(
+        ArchitectureSpec spec, SteeringOptions options, IReadOnlyList<LayerEdit> edits, IEnumerable<int> specialTokens) =>
+        new(spec, options, edits, specialTokens, elsewhere: true);
 
     private static int WholeLayersBefore(LayerEdit edit) =>
         edit.Point.Kind == HookKind.ResidualPost ? edit.Point.Layer + 1 : edit.Point.Layer;

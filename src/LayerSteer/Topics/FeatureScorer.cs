@@ -162,7 +162,8 @@ public sealed class FeatureScorer
                 scores[f] = 1 - ((mean[f] - least) / (most - least));
             }
         }
-        return new LatentScores(scores, supported);
+        return new LatentScores(
+            scores, supported, maxima: allZero ? default : [.. _index.LatentStatistics.Select(latent => latent.Max)]);
     }
 
     // 2 - 2 cos loses half the digits near 0, where the best texts are; the differences themselves do not.

@@ -12,15 +12,24 @@ public sealed class LatentScores
 {
     private readonly double[] _values;
     private readonly bool[] _supported;
+    private readonly float[] _maxima;
 
-    /// <summary>Scores with gaps; both arrays are copied.</summary>
+    /// <summary>Scores with gaps; the arrays are copied.</summary>
     /// <param name="values">[dSae]; what stands at a gap does not matter.</param>
     /// <param name="supported">[dSae]: false at a gap.</param>
     /// <param name="name">What the scores are of; the header of the CSV file.</param>
+    /// <param name="maxima">
+    /// [dSae]: the largest activation of each latent on the reference texts; empty where they are not known.
+    /// </param>
     /// <exception cref="ArgumentException">
-    /// No latent, two lengths, or a score that is negative or not finite.
+    /// No latent, different lengths, a score that is negative or not finite, or a scored latent without a positive largest
+    /// activation.
     /// </exception>
-    public LatentScores(ReadOnlySpan<double> values, ReadOnlySpan<bool> supported, string name = "score")
+    public LatentScores(
+        ReadOnlySpan<double> values,
+        ReadOnlySpan<bool> supported,
+        string name = "score",
+        ReadOnlySpan<float> maxima = default)
     {
         ArgumentNullException.ThrowIfNull(name);
         if (values.IsEmpty || values.Length != supported.Length)
@@ -29,7 +38,13 @@ public sealed class LatentScores
                 $"{values.Length} scores and {supported.Length} marks of support, expected one of each a latent",
                 nameof(values));
         }
+        if (!maxima.IsEmpty && maxima.Length != values.Length)
+        {
+            throw new ArgumentException(
+                $"{maxima.Length} largest activations for {values.Length} scores, expected one a latent", nameof(maxima));
+        }
         Name = name;
+        _maxima = maxima.ToArray();
         _values = new double[values.Length];
         _supported = supported.ToArray();
         for (int latent = 0; latent < values.Length; latent++)
@@ -42,6 +57,13 @@ public sealed class LatentScores
                         FormattableString.Invariant(
                             $"latent {latent} has score {values[latent]}, expected a finite number from 0 up"),
                         nameof(values));
+                }
+                if (_maxima.Length > 0 && !(_maxima[latent] > 0 && float.IsFinite(_maxima[latent])))
+                {
+                    throw new ArgumentException(
+                        FormattableString.Invariant(
+                            $"latent {latent} has a score and largest activation {_maxima[latent]}, expected above 0"),
+                        nameof(maxima));
                 }
                 _values[latent] = values[latent];
                 ScoredCount++;
@@ -66,6 +88,12 @@ public sealed class LatentScores
 
     /// <summary>[dSae]: whether each latent has a score.</summary>
     public ReadOnlySpan<bool> Supported => _supported;
+
+    /// <summary>
+    /// [dSae]: M_f, the largest activation of each latent on the reference texts, above 0 where there is a score; empty
+    /// where they are not known, as in a CSV.
+    /// </summary>
+    public ReadOnlySpan<float> Maxima => _maxima;
 
     /// <summary>The mean over all latents with gaps as 0, which the seed's weight method uses.</summary>
     public double MeanWithGapsAsZero => _values.Sum() / Count;

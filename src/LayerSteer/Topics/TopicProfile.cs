@@ -115,7 +115,8 @@ public sealed record TopicProfile
             Scores = new ProfileScores(
                 latents,
                 [.. latents.Select(latent => scores.Values[latent])],
-                [.. latents.Select(latent => scoring.Support[latent])]),
+                [.. latents.Select(latent => scoring.Support[latent])],
+                scores.Maxima.IsEmpty ? null : [.. latents.Select(latent => scores.Maxima[latent])]),
         };
     }
 
@@ -125,12 +126,17 @@ public sealed record TopicProfile
     {
         double[] values = new double[DSae];
         bool[] supported = new bool[DSae];
+        float[] maxima = Scores.Maxima is null ? [] : new float[DSae];
         for (int i = 0; i < Scores.Latents.Length; i++)
         {
             values[Scores.Latents[i]] = Scores.Scores[i];
             supported[Scores.Latents[i]] = true;
+            if (Scores.Maxima is not null)
+            {
+                maxima[Scores.Latents[i]] = Scores.Maxima[i];
+            }
         }
-        return new LatentScores(values, supported, Name);
+        return new LatentScores(values, supported, Name, maxima);
     }
 
     /// <summary>Reads and checks a profile.</summary>
@@ -218,9 +224,17 @@ public sealed record TopicProfile
         {
             return $"scores has {scored} latents, {Scores.Scores.Length} scores and {Scores.Support.Length} supports";
         }
+        if (Scores.Maxima is { } maxima && maxima.Length != scored)
+        {
+            return $"scores has {scored} latents and {maxima.Length} maxima";
+        }
         int previous = -1;
         for (int i = 0; i < scored; i++)
         {
+            if (Scores.Maxima is not null && !(Scores.Maxima[i] > 0 && float.IsFinite(Scores.Maxima[i])))
+            {
+                return FormattableString.Invariant($"scores.maxima[{i}] is {Scores.Maxima[i]}, expected above 0");
+            }
             int latent = Scores.Latents[i];
             if (latent <= previous || latent >= DSae)
             {

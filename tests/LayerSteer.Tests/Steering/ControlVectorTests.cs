@@ -36,7 +36,7 @@ public sealed class ControlVectorTests : IDisposable
         ControlVector vector = ControlVector.OfEdit(edit, SteeringMethod.Clamp);
         Assert.Equal((2, "clamp"), (vector.Layer, vector.Method));
         float[] expected = new float[TinyAutoencoder.DIn];
-        foreach (int latent in edit.ClampedLatents)
+        foreach (int latent in edit.TargetLatents)
         {
             float[] row = _tiny.DecoderRow(latent);
             for (int i = 0; i < row.Length; i++)

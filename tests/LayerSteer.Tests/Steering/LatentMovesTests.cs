@@ -56,7 +56,7 @@ public class LatentMovesTests
         SteeringPlan plan = Plan(decoder, autoencoder, options);
         IReadOnlyList<LatentMove> moves = LatentMoves.Of(
             decoder, plan, TinyModel.Ids(4, 12), PromptLength, TestContext.Current.CancellationToken);
-        Assert.Equal(plan.Edits[0].ClampedLatents.ToArray(), moves.Select(move => move.Latent));
+        Assert.Equal(plan.Edits[0].TargetLatents.ToArray(), moves.Select(move => move.Latent));
         Assert.All(moves, move => Assert.Equal(3, move.Mean));
     }
 

@@ -47,13 +47,13 @@ public sealed class LayerEditTests : IDisposable
             new SteeringOptions { Method = SteeringMethod.Clamp, Strength = 0.5f, ClampAmount = 3f, ClampCount = 4 };
         var edit = new LayerEdit(Point, _sae, scores, options);
         Assert.False(edit.Encodes);
-        Assert.Equal([86, 87, 88, 89], edit.ClampedLatents.ToArray());
+        Assert.Equal([86, 87, 88, 89], edit.TargetLatents.ToArray());
         float std = _sae.ScaleOf(_x).Scale;
         float[] expected = new float[_x.Length];
         for (int i = 0; i < _x.Length; i++)
         {
             float direction = 0f;
-            foreach (int latent in edit.ClampedLatents)
+            foreach (int latent in edit.TargetLatents)
             {
                 direction = MathF.FusedMultiplyAdd(1.5f, _tiny.DecoderRow(latent)[i], direction);
             }
@@ -180,9 +180,9 @@ public sealed class LayerEditTests : IDisposable
     {
         var scores = new LatentScores(Scores(i => i is 50 or 60 ? 0.9 : 0).Values, Scores(_ => 1).Supported);
         var options = new SteeringOptions { Method = SteeringMethod.Clamp, Mode = SteeringMode.Seed };
-        Assert.Equal([0, 1, 2, 50, 60], new LayerEdit(Point, _sae, scores, options).ClampedLatents.ToArray());
+        Assert.Equal([0, 1, 2, 50, 60], new LayerEdit(Point, _sae, scores, options).TargetLatents.ToArray());
         options = options with { Mode = SteeringMode.Corrected };
-        Assert.Equal([50, 60], new LayerEdit(Point, _sae, scores, options).ClampedLatents.ToArray());
+        Assert.Equal([50, 60], new LayerEdit(Point, _sae, scores, options).TargetLatents.ToArray());
     }
 
     [Fact]

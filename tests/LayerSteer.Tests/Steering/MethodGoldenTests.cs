@@ -81,7 +81,7 @@ public class MethodGoldenTests
         LatentScores scores = LatentScores.ReadCsv(golden.Scores, steered.Sae.DSae);
         var options = new SteeringOptions { Method = SteeringMethod.Clamp, Mode = SteeringMode.Seed };
         var edit = new LayerEdit(HookPoint.ResidualPost(golden.Layer), steered.Sae, scores, options);
-        Assert.Equal(GoldenCase.Ints(golden.Json.GetProperty("clamp_top5")).Order(), edit.ClampedLatents.ToArray());
+        Assert.Equal(GoldenCase.Ints(golden.Json.GetProperty("clamp_top5")).Order(), edit.TargetLatents.ToArray());
     }
 }
 
