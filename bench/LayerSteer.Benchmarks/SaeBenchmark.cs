@@ -124,7 +124,7 @@ internal static class SaeBenchmark
                 if (_edit is not null)
                 {
                     InputScale scale = Encodes ? _scratch.Encoded.Scales[row] : _autoencoder.ScaleOf(x);
-                    _edit.Apply(x, row, scale, _scratch, _statistics);
+                    _edit.Apply(x, row, scale, 0, _scratch, _statistics);
                 }
                 else if (_dense.Length > 0)
                 {

@@ -17,10 +17,39 @@ internal sealed class SteeringArguments
     private readonly Option<string[]> _scores =
         ValueOptions.Paths("--scores", "Scores in the seed's CSV layout; several separated by commas, one a layer.");
 
-    private readonly Option<string?> _topic = new("--topic")
+    private readonly Option<string[]> _topic = new("--topic")
     {
-        Description = "Topic profile: a JSON file, or the name of a kept topic.",
+        Description = "Topic profile: a JSON file, or the name of a kept topic. Several separated by commas, each as "
+            + "TOPIC or TOPIC:WEIGHT; they share the strength, and a weight below 0 steers away.",
+        HelpName = "topic[:weight],…",
     };
+
+    private readonly Option<bool> _away = new("--away") { Description = "Steer away from the topics, not toward them." };
+    private readonly Option<ScoringKind?> _scoring = ValueOptions.Named(
+        "--scoring",
+        "semantic: by the references near the topic; contrastive: by the topic's own texts. Default: semantic; contrastive "
+        + "for add, set, min-clamp, scale, ablate and project, where the topic has it.",
+        ("semantic", ScoringKind.Semantic),
+        ("contrastive", ScoringKind.Contrastive));
+
+    private readonly Option<SteeringGate?> _gate = ValueOptions.Parsed(
+        "--gate",
+        "Steer only where the topic is present, absent, present:SHARE or absent:SHARE of its latents' largest activations, "
+        + "or cosine-above:VALUE or cosine-below:VALUE.",
+        SteeringGate.Parse);
+
+    private readonly Option<double?> _halfLife = ValueOptions.Number<double>(
+        "--half-life", "Generated tokens over which the edit loses half of its size. Default: it stays.",
+        "a finite number above 0", tokens => tokens > 0 && double.IsFinite(tokens));
+
+    private readonly Option<double?> _budgetKl = ValueOptions.Number<double>(
+        "--budget-kl", "With --strength auto: the most KL(unsteered ‖ steered) on neutral text, nats a token.",
+        "a finite number above 0", nats => nats > 0 && double.IsFinite(nats));
+
+    private readonly Option<double?> _budgetPerplexity = ValueOptions.Number<double>(
+        "--budget-ppl",
+        "With --strength auto: how many times the perplexity of neutral text. Default: 1.2 if --budget-kl is not given.",
+        "a finite number above 1", ratio => ratio > 1 && double.IsFinite(ratio));
     private readonly Option<SteeringMethod?> _method = ValueOptions.Parsed(
         "--method",
         $"One of {string.Join(", ", SteeringMethods.Names)}, in any case. Default: swap.",
@@ -29,11 +58,11 @@ internal sealed class SteeringArguments
     private readonly Option<SteeringMode?> _mode = SharedOptions.Mode(
         "corrected (default), or seed: the published formulas. It governs scoring and the edit.");
 
-    private readonly Option<float?> _strength = ValueOptions.Number<float>(
+    private readonly Option<ChosenStrength?> _strength = ValueOptions.Parsed(
         "--strength",
-        "How strongly, from 0 (untouched, to the bit); default 1. Not in seed mode.",
-        "a number from 0 on",
-        strength => strength >= 0f && float.IsFinite(strength));
+        "How strongly, from 0 (untouched, to the bit), or auto: as strongly as the budget allows; default 1. Not in seed "
+        + "mode.",
+        ChosenStrength.Parse);
 
     private readonly Option<ErrorTerm?> _errorTerm = ValueOptions.Named(
         "--error-term",
@@ -75,8 +104,8 @@ internal sealed class SteeringArguments
         _method.CompletionSources.Add([.. SteeringMethods.Names]);
         foreach (Option option in new Option[]
         {
-            _model, _sae, _layer, _hook, _scores, _topic, _method, _mode, _strength, _errorTerm, _positions,
-            _clampAmount, _clampCount, _bos, _threads,
+            _model, _sae, _layer, _hook, _scores, _topic, _scoring, _away, _method, _mode, _strength, _budgetPerplexity,
+            _budgetKl, _errorTerm, _positions, _gate, _halfLife, _clampAmount, _clampCount, _bos, _threads,
         })
         {
             command.Options.Add(option);
@@ -100,7 +129,7 @@ internal sealed class SteeringArguments
 
     /// <summary>Whether --scores or --topic is given.</summary>
     public bool NamesScores(ParseResult parse) =>
-        parse.GetValue(_scores) is { Length: > 0 } || parse.GetValue(_topic) is not null;
+        parse.GetValue(_scores) is { Length: > 0 } || parse.GetValue(_topic) is { Length: > 0 };
 
     /// <summary>How to steer.</summary>
     /// <exception cref="UsageException">Options contradict each other, or one is missing.</exception>
@@ -117,9 +146,11 @@ internal sealed class SteeringArguments
         {
             Method = parse.GetValue(_method) ?? SteeringMethod.Swap,
             Mode = mode,
-            Strength = parse.GetValue(_strength) ?? 1f,
+            Strength = parse.GetValue(_strength)?.Value ?? 1f,
             KeepErrorTerm = parse.GetValue(_errorTerm) is { } errorTerm ? errorTerm == ErrorTerm.Keep : null,
             Positions = parse.GetValue(_positions),
+            Gate = parse.GetValue(_gate),
+            HalfLife = parse.GetValue(_halfLife),
             ClampAmount = parse.GetRequiredValue(_clampAmount)!.Value,
             ClampCount = parse.GetRequiredValue(_clampCount)!.Value,
         };

@@ -155,21 +155,44 @@ public sealed class Steerer : IDisposable
                 $"{scores.Count} score sets for {Sites.Count} layers; expected one for all or one each");
         }
 
-        LayerEdit[] edits = options.IsIdentity ? [] : [.. Sites.Select((site, i) => new LayerEdit(
-            site.Point, site.Autoencoder, scores.Count == 0 ? null : scores[scores.Count == 1 ? 0 : i], options))];
-        return new SteeringPlan(Decoder.Spec, options, edits, BosPolicies.SpecialTokens(Decoder.Spec, _tokenizer));
+        return Plan(options, [.. Sites.Select((_, i) => (IReadOnlyList<SteeringTopic>)(
+            scores.Count == 0 ? [] : [new SteeringTopic(scores[scores.Count == 1 ? 0 : i])]))]);
     }
 
     /// <summary>A plan that steers by a topic's profile, which must be of this model, autoencoder and layer.</summary>
     /// <param name="options">How to steer.</param>
     /// <param name="profile">The topic.</param>
+    /// <param name="scoring">Which of its scores.</param>
     /// <exception cref="ArgumentException">The profile was made with something else; the message names it.</exception>
-    public SteeringPlan Plan(SteeringOptions options, TopicProfile profile)
+    public SteeringPlan Plan(
+        SteeringOptions options, TopicProfile profile, ScoringKind scoring = ScoringKind.Semantic) =>
+        Plan(options, [(profile, 1.0)], scoring);
+
+    /// <summary>A plan that steers by the profiles of several topics.</summary>
+    /// <param name="options">How to steer.</param>
+    /// <param name="topics">The topics with their weights, below 0 for away from one.</param>
+    /// <param name="scoring">Which of their scores.</param>
+    /// <exception cref="ArgumentException">A profile was made with something else; the message names it.</exception>
+    public SteeringPlan Plan(
+        SteeringOptions options,
+        IReadOnlyList<(TopicProfile Profile, double Weight)> topics,
+        ScoringKind scoring = ScoringKind.Semantic)
     {
         ArgumentNullException.ThrowIfNull(options);
-        ArgumentNullException.ThrowIfNull(profile);
-        RequireMatch(options, profile);
-        return Plan(options, profile.ToLatentScores());
+        ArgumentNullException.ThrowIfNull(topics);
+        foreach ((TopicProfile profile, _) in topics)
+        {
+            RequireMatch(options, profile);
+        }
+
+        return Plan(options, [[.. topics.Select(topic => SteeringTopic.Of(topic.Profile, scoring, topic.Weight))]]);
+    }
+
+    private SteeringPlan Plan(SteeringOptions options, IReadOnlyList<IReadOnlyList<SteeringTopic>> topics)
+    {
+        LayerEdit[] edits = options.IsIdentity ? [] : [.. Sites.Select(
+            (site, i) => new LayerEdit(site.Point, site.Autoencoder, topics[i], options))];
+        return new SteeringPlan(Decoder.Spec, options, edits, BosPolicies.SpecialTokens(Decoder.Spec, _tokenizer));
     }
 
     /// <summary>Continues a prompt under a plan.</summary>

@@ -14,4 +14,18 @@ public sealed record SteeringTopic(LatentScores Scores, double Weight = 1)
     /// known.
     /// </summary>
     public IReadOnlyList<float>? MeanDifference { get; init; }
+
+    /// <summary>A topic of a profile.</summary>
+    /// <param name="profile">The profile.</param>
+    /// <param name="scoring">Which of its scores.</param>
+    /// <param name="weight">As <see cref="Weight"/>.</param>
+    /// <exception cref="ArgumentException">The profile has no scores of that kind.</exception>
+    public static SteeringTopic Of(TopicProfile profile, ScoringKind scoring = ScoringKind.Semantic, double weight = 1)
+    {
+        ArgumentNullException.ThrowIfNull(profile);
+        return new SteeringTopic(profile.ToLatentScores(scoring), weight)
+        {
+            MeanDifference = profile.Contrast?.MeanDifference,
+        };
+    }
 }

@@ -76,6 +76,9 @@ public sealed record TopicProfile
     /// <summary>The scored latents.</summary>
     public required ProfileScores Scores { get; init; }
 
+    /// <summary>What the topic's own texts say; null if they were not run through the model.</summary>
+    public ProfileContrast? Contrast { get; init; }
+
     /// <summary>A profile of a scoring.</summary>
     /// <param name="name">The topic's name.</param>
     /// <param name="manifest">The manifest of the index that was scored.</param>
@@ -138,6 +141,14 @@ public sealed record TopicProfile
         }
         return new LatentScores(values, supported, Name, maxima);
     }
+
+    /// <summary>The scores of a kind.</summary>
+    /// <param name="kind">Which evidence they are made from.</param>
+    /// <exception cref="ArgumentException">The profile has none of that kind.</exception>
+    public LatentScores ToLatentScores(ScoringKind kind) => kind == ScoringKind.Semantic
+        ? ToLatentScores()
+        : Contrast?.ToLatentScores(DSae, Name) ?? throw new ArgumentException(
+            $"topic '{Name}' has no contrastive scores; make it with `layersteer topic --model MODEL --sae SAE`");
 
     /// <summary>Reads and checks a profile.</summary>
     /// <param name="path">The file.</param>
@@ -214,7 +225,7 @@ public sealed record TopicProfile
         {
             return $"alignment has {Alignment.Texts} texts and {Alignment.Windows} windows";
         }
-        return ScoresProblem();
+        return ScoresProblem() ?? Contrast?.Problem(DSae);
     }
 
     private string? ScoresProblem()

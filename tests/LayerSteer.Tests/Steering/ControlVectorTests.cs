@@ -102,8 +102,8 @@ public sealed class ControlVectorTests : IDisposable
         var options = new SteeringOptions { Method = method, KeepErrorTerm = keeps };
         var edit = new LayerEdit(Point, _sae, _scores, options);
         Assert.Equal(
-            $"{message}; llama.cpp adds one vector to the residual stream behind a layer; supported: clamp with the error "
-            + "term kept, or a direction",
+            $"{message}; llama.cpp adds one vector to the residual stream behind a layer; supported: clamp or add with the "
+            + "error term kept, diffmean, or a direction",
             Assert.Throws<NotSupportedException>(() => ControlVector.OfEdit(edit, method)).Message);
     }
 

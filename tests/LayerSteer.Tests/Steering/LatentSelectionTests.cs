@@ -103,7 +103,7 @@ public class LatentSelectionTests
     {
         var latents = new SparseLatents();
         bool[] supported = [.. scores.Select(s => s >= 0)];
-        var selection = new LatentSelection(new LatentScores(scores, supported), options);
+        var selection = new LatentSelection([new SteeringTopic(new LatentScores(scores, supported))], options);
         activation.Select(
             [], a, selection.Keys, selection.TakesKeys, new float[DSae], new int[activation.K], latents);
         return latents;

@@ -98,7 +98,7 @@ public sealed class LayerEditTests : IDisposable
         float[] expected = new float[_x.Length];
         _sae.Decode(z, scale, expected);
         var options = new SteeringOptions { Method = SteeringMethod.Reconstruction, Mode = mode };
-        Bits.Same(expected, Apply(new LayerEdit(Point, _sae, null, options), _x), "reconstruction");
+        Bits.Same(expected, Apply(new LayerEdit(Point, _sae, (LatentScores?)null, options), _x), "reconstruction");
     }
 
     [Theory]
@@ -172,7 +172,7 @@ public sealed class LayerEditTests : IDisposable
             "2 scores for an autoencoder of 90 latents; expected one a latent",
             Refusal(new LatentScores([1.0, 2.0], [true, true]), SteeringMethod.Weight));
         Assert.Equal(
-            "no latent has a score above 0, so clamp has none to raise", Refusal(Scores(_ => 0), SteeringMethod.Clamp));
+            "no latent has a score above 0, so clamp has none to edit", Refusal(Scores(_ => 0), SteeringMethod.Clamp));
     }
 
     [Fact]
@@ -214,12 +214,18 @@ public sealed class LayerEditTests : IDisposable
         Enumerable.Range(0, TinyAutoencoder.DSae).Select(score).ToArray(),
         Enumerable.Repeat(true, TinyAutoencoder.DSae).ToArray());
 
-    /// <summary>Scores from 0.05 to 1 with a gap at every fifth latent.</summary>
+    /// <summary>Scores from 0.05 to 1 with a gap at every fifth latent, and largest activations from 0.5 to 2.5.</summary>
     internal static LatentScores RandomScores() => new(
         RandomFloats.Of(9, TinyAutoencoder.DSae).Select(v => 0.525 + (v * 0.475)).ToArray(),
-        Enumerable.Range(0, TinyAutoencoder.DSae).Select(i => i % 5 != 0).ToArray());
+        Enumerable.Range(0, TinyAutoencoder.DSae).Select(i => i % 5 != 0).ToArray(),
+        "random",
+        RandomFloats.Of(10, TinyAutoencoder.DSae).Select(v => 1.5f + v).ToArray());
 
-    private float[] Apply(LayerEdit edit, float[] x, EditStatistics? statistics = null)
+    /// <summary>A topic of <see cref="RandomScores"/> with all that methods may ask for.</summary>
+    internal static SteeringTopic RandomTopic() =>
+        new(RandomScores()) { MeanDifference = RandomFloats.Of(11, TinyAutoencoder.DIn, 0.5f) };
+
+    internal static float[] Apply(LayerEdit edit, float[] x, EditStatistics? statistics = null, int generated = 0)
     {
         float[] y = [.. x];
         var scratch = new EditScratch(edit.Autoencoder);
@@ -228,7 +234,7 @@ public sealed class LayerEditTests : IDisposable
             edit.Autoencoder.Encode(x, 1, scratch.Encoded);
         }
 
-        edit.Apply(y, 0, edit.Autoencoder.ScaleOf(x), scratch, statistics ?? new EditStatistics());
+        edit.Apply(y, 0, edit.Autoencoder.ScaleOf(x), generated, scratch, statistics ?? new EditStatistics());
         return y;
     }
 
@@ -263,7 +269,7 @@ public sealed class LayerEditTests : IDisposable
             return edited;
         }
 
-        var selection = new LatentSelection(scores, options);
+        var selection = new LatentSelection([new SteeringTopic(scores)], options);
         _sae.Activation.Select(
             [],
             PreActivations(_x).A,

@@ -178,13 +178,15 @@ public sealed class MixedPlansTests : IDisposable
         return Plan(options, [.. points.Select(point => new LayerEdit(point, sae, Scores, options))]);
     }
 
-    /// <summary>A plan for each method in each mode, and one of generated tokens only.</summary>
+    /// <summary>A plan for each method in each mode that has it, one of generated tokens only, and one with a gate.</summary>
     private IEnumerable<SteeringPlan> AllPlans(SparseAutoencoder sae, HookPoint point) =>
         from options in Enum.GetValues<SteeringMethod>()
-            .SelectMany(method => Enum.GetValues<SteeringMode>().Select(
-                mode => new SteeringOptions { Method = method, Mode = mode }))
+            .SelectMany(method => Enum.GetValues<SteeringMode>()
+                .Where(mode => mode == SteeringMode.Corrected || SteeringMethods.IsPublished(method))
+                .Select(mode => new SteeringOptions { Method = method, Mode = mode }))
             .Append(new SteeringOptions { Positions = new PositionPolicy(PositionKind.Generated) })
-        select Plan(options, new LayerEdit(point, sae, Scores, options));
+            .Append(new SteeringOptions { Gate = new SteeringGate(GateKind.Latent, Above: true, 0.1f), HalfLife = 1 })
+        select Plan(options, new LayerEdit(point, sae, [LayerEditTests.RandomTopic()], options));
 
     /// <summary>
     /// The sequences read side by side; those that share layers, together. Then two more tokens each, which differ.

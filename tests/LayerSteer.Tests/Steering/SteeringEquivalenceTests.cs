@@ -14,13 +14,16 @@ namespace LayerSteer.Tests.Steering;
 public sealed class SteeringEquivalenceTests : IDisposable
 {
     private static readonly LatentScores Scores = LayerEditTests.RandomScores();
+    private static readonly SteeringTopic Topic = LayerEditTests.RandomTopic();
 
     private readonly TinyModel _tiny = new();
     private readonly Decoder _decoder;
 
     public SteeringEquivalenceTests() => _decoder = _tiny.Load();
 
-    /// <summary>Every method in every mode and with every activation.</summary>
+    public static TheoryData<SteeringMethod> Methods => [.. Enum.GetValues<SteeringMethod>()];
+
+    /// <summary>Every method in every mode that has it and with every activation.</summary>
     public static TheoryData<SteeringMethod, SteeringMode, SaeActivationKind> Cases
     {
         get
@@ -28,7 +31,8 @@ public sealed class SteeringEquivalenceTests : IDisposable
             var cases = new TheoryData<SteeringMethod, SteeringMode, SaeActivationKind>();
             foreach (SteeringMethod method in Enum.GetValues<SteeringMethod>())
             {
-                foreach (SteeringMode mode in Enum.GetValues<SteeringMode>())
+                foreach (SteeringMode mode in Enum.GetValues<SteeringMode>().Where(
+                    mode => mode == SteeringMode.Corrected || SteeringMethods.IsPublished(method)))
                 {
                     foreach (SaeActivationKind kind in Enum.GetValues<SaeActivationKind>())
                     {
@@ -92,10 +96,7 @@ public sealed class SteeringEquivalenceTests : IDisposable
     }
 
     [Theory]
-    [InlineData(SteeringMethod.Reconstruction)]
-    [InlineData(SteeringMethod.Clamp)]
-    [InlineData(SteeringMethod.Weight)]
-    [InlineData(SteeringMethod.Swap)]
+    [MemberData(nameof(Methods))]
     public void At_strength_zero_nothing_is_hooked_and_nothing_differs(SteeringMethod method)
     {
         using SparseAutoencoder sae = TinyAutoencoder.Create(SaeActivationKind.TopK);
@@ -103,6 +104,25 @@ public sealed class SteeringEquivalenceTests : IDisposable
         Assert.Null(new SteeringPass().HooksFor([new SteeredSequence(20, plan), new SteeredSequence(20, null)]));
         int[] ids = TinyModel.Ids(1, 20);
         Bits.Same(Passes.Logits(_decoder, ids), Logits(_decoder, plan, ids, [20]), "logits");
+    }
+
+    [Theory]
+    [InlineData("present:0.2", 4.0)]
+    [InlineData("absent:0.2", null)]
+    [InlineData("cosine-above:0", 2.5)]
+    [InlineData("cosine-below:0.05", null)]
+    public void With_a_gate_and_a_half_life_blocks_give_the_same_logits(string gate, double? halfLife)
+    {
+        using SparseAutoencoder sae = TinyAutoencoder.Create(SaeActivationKind.TopK);
+        foreach (SteeringMethod method in Enum.GetValues<SteeringMethod>().Where(SteeringMethods.NeedsScores))
+        {
+            var options = new SteeringOptions { Method = method, Gate = SteeringGate.Parse(gate), HalfLife = halfLife };
+            SteeringPlan plan = Plan(_decoder, sae, options);
+            int[] ids = TinyModel.Ids(1, TinyModel.Context);
+            float[] whole = Logits(_decoder, plan, ids, [ids.Length], promptLength: 5);
+            Bits.Same(whole, Logits(_decoder, plan, ids, Enumerable.Repeat(1, ids.Length), promptLength: 5), gate);
+            Bits.Same(whole, Logits(_decoder, plan, ids, Passes.Cut(ids.Length, 7, 3), promptLength: 5), gate);
+        }
     }
 
     [Fact]
@@ -147,9 +167,10 @@ public sealed class SteeringEquivalenceTests : IDisposable
     public void A_steered_step_in_steady_state_allocates_nothing()
     {
         using SparseAutoencoder sae = TinyAutoencoder.Create(SaeActivationKind.TopK);
-        foreach (SteeringMethod method in new[] { SteeringMethod.Swap, SteeringMethod.Clamp, SteeringMethod.Weight })
+        foreach (SteeringMethod method in Enum.GetValues<SteeringMethod>().Where(SteeringMethods.NeedsScores))
         {
-            SteeringPlan plan = Plan(_decoder, sae, new SteeringOptions { Method = method });
+            var gate = new SteeringGate(GateKind.Latent, Above: false, 0.5f);
+            SteeringPlan plan = Plan(_decoder, sae, new SteeringOptions { Method = method, Gate = gate, HalfLife = 9 });
             HookSet? hooks = new SteeringPass().HooksFor([new SteeredSequence(1, plan)]);
             using DecoderRun run = _decoder.CreateRun(1);
             using KvCache cache = _decoder.CreateCache(TinyModel.Context);
@@ -189,8 +210,8 @@ public sealed class SteeringEquivalenceTests : IDisposable
         decoder.Spec,
         options,
         [
-            new LayerEdit(HookPoint.ResidualPost(0), sae, Scores, options),
-            new LayerEdit(new HookPoint(HookKind.ResidualMid, 2), sae, Scores, options),
+            new LayerEdit(HookPoint.ResidualPost(0), sae, [Topic], options),
+            new LayerEdit(new HookPoint(HookKind.ResidualMid, 2), sae, [Topic], options),
         ],
         [TinyModel.Eos]);
 
@@ -201,9 +222,10 @@ public sealed class SteeringEquivalenceTests : IDisposable
         return ids;
     }
 
-    private static float[] Logits(Decoder decoder, SteeringPlan plan, int[] ids, IEnumerable<int> blocks)
+    private static float[] Logits(
+        Decoder decoder, SteeringPlan plan, int[] ids, IEnumerable<int> blocks, int? promptLength = null)
     {
-        HookSet? hooks = new SteeringPass().HooksFor([new SteeredSequence(ids.Length, plan)]);
+        HookSet? hooks = new SteeringPass().HooksFor([new SteeredSequence(promptLength ?? ids.Length, plan)]);
         return Passes.Logits(decoder, ids, hooks, blocks);
     }
 

@@ -15,6 +15,23 @@ public class SteeringOptionsTests
         { new() { Strength = float.PositiveInfinity }, "strength is Infinity, expected a finite number from 0 on" },
         { new() { ClampAmount = float.NaN }, "clamp amount is NaN, expected a finite number" },
         { new() { ClampCount = 0 }, "clamp count is 0, expected at least 1" },
+        { new() { HalfLife = 0 }, "half-life is 0, expected a finite number of tokens above 0" },
+        {
+            new() { HalfLife = 4, KeepErrorTerm = false },
+            "a half-life needs the error term kept: what is replaced does not fade"
+        },
+        {
+            new() { Method = SteeringMethod.Project, KeepErrorTerm = false },
+            "method project edits x without the autoencoder, so there is no error term to drop"
+        },
+        {
+            Seed with { Method = SteeringMethod.Add },
+            "method add is not one of the published ones, so seed mode has none; use corrected mode"
+        },
+        {
+            Seed with { Gate = new SteeringGate(GateKind.Latent, true, 0) },
+            "seed mode has neither gate nor half-life: it is the published formulas; use corrected mode for them"
+        },
         {
             new() { Method = SteeringMethod.Reconstruction, KeepErrorTerm = true },
             "method sae with the error term kept would be orig; leave out the error term or use another method"
@@ -81,7 +98,7 @@ public class SteeringOptionsTests
         }
 
         Assert.Equal(
-            "no method 'swop'; there are orig, sae, clamp, weight, swap",
+            "no method 'swop'; there are orig, sae, clamp, weight, swap, add, set, min-clamp, scale, ablate, project, diffmean",
             Assert.Throws<ArgumentException>(() => SteeringMethods.Parse("swop")).Message);
     }
 }

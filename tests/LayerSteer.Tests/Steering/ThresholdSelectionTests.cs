@@ -108,7 +108,7 @@ public class ThresholdSelectionTests
         float[] a, double[] scores, SaeActivation activation, float strength, bool weighs)
     {
         var selection = new LatentSelection(
-            new LatentScores(scores, [.. scores.Select(s => s >= 0)]),
+            [new SteeringTopic(new LatentScores(scores, [.. scores.Select(s => s >= 0)]))],
             new SteeringOptions
             {
                 Method = weighs ? SteeringMethod.Weight : SteeringMethod.Swap,
