@@ -52,21 +52,13 @@ internal sealed class LatentColumns
     /// Runs work over latents, in chunks that depend on their number alone, so that what is summed over a chunk and then
     /// over chunks in order does not depend on the threads.
     /// </summary>
-    /// <param name="threads">The most threads; 0 for as many as the machine has.</param>
-    /// <param name="cancellation">Checked between chunks.</param>
+    /// <param name="parallel">How many threads, and when to stop.</param>
     /// <param name="work">Chunk, first latent, end.</param>
-    public void InChunks(int threads, CancellationToken cancellation, Action<int, int, int> work)
+    public void InChunks(ParallelOptions parallel, Action<int, int, int> work)
     {
         int size = ChunkSize;
         Parallel.For(
-            0,
-            Chunks,
-            new ParallelOptions
-            {
-                MaxDegreeOfParallelism = threads > 0 ? threads : -1,
-                CancellationToken = cancellation,
-            },
-            chunk => work(chunk, chunk * size, Math.Min(Count, (chunk + 1) * size)));
+            0, Chunks, parallel, chunk => work(chunk, chunk * size, Math.Min(Count, (chunk + 1) * size)));
     }
 
     public int Chunks => (Count + ChunkSize - 1) / ChunkSize;

@@ -36,8 +36,7 @@ public sealed record LatentErrors
         LatentSupport support,
         TextDistances texts,
         UncertaintyOptions options,
-        int threads,
-        CancellationToken cancellation)
+        ParallelOptions parallel)
     {
         var errors = new LatentErrors
         {
@@ -46,10 +45,10 @@ public sealed record LatentErrors
             Lower = LatentSupport.Missings(columns.Count),
             Upper = LatentSupport.Missings(columns.Count),
         };
-        errors.OverReferences(columns, distances, support, options, threads, cancellation);
+        errors.OverReferences(columns, distances, support, options, parallel);
         if (texts.Count > 1)
         {
-            errors.OverTexts(columns, texts, options, threads, cancellation);
+            errors.OverTexts(columns, texts, options, parallel);
         }
         return errors;
     }
@@ -59,8 +58,7 @@ public sealed record LatentErrors
         double[] distances,
         LatentSupport support,
         UncertaintyOptions options,
-        int threads,
-        CancellationToken cancellation)
+        ParallelOptions parallel)
     {
         int prompts = distances.Length;
         var generator = new SplitMix64(options.Seed);
@@ -78,7 +76,7 @@ public sealed record LatentErrors
                     block.At(generator.NextInt(prompts), b)++;
                 }
             }
-            columns.InChunks(threads, cancellation, (_, begin, end) =>
+            columns.InChunks(parallel, (_, begin, end) =>
             {
                 Span<double> numerator = stackalloc double[ReplicateBlock.Width];
                 Span<double> denominator = stackalloc double[ReplicateBlock.Width];
@@ -123,8 +121,7 @@ public sealed record LatentErrors
         LatentColumns columns,
         TextDistances texts,
         UncertaintyOptions options,
-        int threads,
-        CancellationToken cancellation)
+        ParallelOptions parallel)
     {
         var generator = new SplitMix64(options.Seed ^ 0x5851F42D4C957F2DUL);
         var block = new ReplicateBlock(columns.Prompts.Length);
@@ -138,7 +135,7 @@ public sealed record LatentErrors
             {
                 texts.Draw(block, b, present, ref generator);
             }
-            columns.InChunks(threads, cancellation, (_, begin, end) =>
+            columns.InChunks(parallel, (_, begin, end) =>
             {
                 Span<double> farther = stackalloc double[ReplicateBlock.Width];
                 for (int f = begin; f < end; f++)

@@ -62,8 +62,12 @@ public sealed record LatentSupport
         int count = columns.Count;
         var support = new LatentSupport
         {
-            Prompts = new int[count], Effective = Missings(count), Mean = Missings(count), Spread = Missings(count),
-            LinearisedError = Missings(count), Missing = Missings(count),
+            Prompts = new int[count],
+            Effective = Missings(count),
+            Mean = Missings(count),
+            Spread = Missings(count),
+            LinearisedError = Missings(count),
+            Missing = Missings(count),
             GrandMean = distances.Length == 0 ? double.NaN : distances.Sum() / distances.Length,
         };
         for (int f = 0; f < count; f++)

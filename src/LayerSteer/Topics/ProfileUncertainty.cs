@@ -1,4 +1,6 @@
 using System.Globalization;
+using System.Text.Json;
+using System.Text.Json.Nodes;
 
 namespace LayerSteer.Topics;
 
@@ -101,14 +103,18 @@ public sealed record ProfileUncertainty
             Options = card.Options,
             Coverage = coverage with
             {
-                Observed = Short(coverage.Observed), AtLeastTwo = Short(coverage.AtLeastTwo),
-                AtLeastFive = Short(coverage.AtLeastFive), AtLeastTen = Short(coverage.AtLeastTen),
-                Chao2 = Short(coverage.Chao2), Completeness = Given(coverage.Completeness),
+                Observed = Short(coverage.Observed),
+                AtLeastTwo = Short(coverage.AtLeastTwo),
+                AtLeastFive = Short(coverage.AtLeastFive),
+                AtLeastTen = Short(coverage.AtLeastTen),
+                Chao2 = Short(coverage.Chao2),
+                Completeness = Given(coverage.Completeness),
                 Rarefaction = [.. coverage.Rarefaction.Select(Short)],
             },
             Density = card.Density with
             {
-                Dead = Given(card.Density.Dead), AboveOnePercent = Given(card.Density.AboveOnePercent),
+                Dead = Given(card.Density.Dead),
+                AboveOnePercent = Given(card.Density.AboveOnePercent),
                 AboveTenPercent = Given(card.Density.AboveTenPercent),
             },
             Shrinkage = new ProfileShrinkage(
@@ -124,9 +130,11 @@ public sealed record ProfileUncertainty
                 Given(card.Separation.Spread)),
             Knowledge = known with
             {
-                InSupportShare = Given(known.InSupportShare), MedianRatio = Given(known.MedianRatio),
+                InSupportShare = Given(known.InSupportShare),
+                MedianRatio = Given(known.MedianRatio),
                 Nearest = [.. known.Nearest.Select(near => near with { Distance = Short(near.Distance) })],
-                EnergyDistance = Given(known.EnergyDistance), EnergyP = Given(known.EnergyP),
+                EnergyDistance = Given(known.EnergyDistance),
+                EnergyP = Given(known.EnergyP),
                 InternalCosine = Given(known.InternalCosine),
             },
             Nearest = [.. nearest.Select(f => new ProfileLatent(
@@ -153,6 +161,9 @@ public sealed record ProfileUncertainty
                 : Short(DistanceStatistics.Of([.. nearest.Select(f => support.Effective[f])]).Median),
         };
     }
+
+    /// <summary>The same as in a profile's file.</summary>
+    public JsonNode ToJson() => JsonSerializer.SerializeToNode(this, TopicsJson.Compact.ProfileUncertainty)!;
 
     /// <summary>The first value that cannot be, in words that begin with its field; null if none.</summary>
     internal string? Problem(ProfileScores scores)

@@ -53,15 +53,9 @@ public sealed record ReferenceKnowledge(
         int[] textStarts,
         double[] squared,
         UncertaintyOptions options,
-        int threads,
-        CancellationToken cancellation)
+        ParallelOptions parallel)
     {
         int d = index.Manifest.DEmbedding;
-        var parallel = new ParallelOptions
-        {
-            MaxDegreeOfParallelism = threads > 0 ? threads : -1,
-            CancellationToken = cancellation,
-        };
         var generator = new SplitMix64(options.Seed ^ 0xDA942042E4DD58B5UL);
         double[] delta = new double[alignment.Length / d];
         Parallel.For(0, delta.Length, parallel, a => delta[a] = ToNearest(index, alignment.AsSpan(a * d, d), except: -1));

@@ -22,15 +22,13 @@ internal sealed class TextDistances
     /// <param name="prompts">The rows that take part.</param>
     /// <param name="alignment">[windows, dEmbedding]</param>
     /// <param name="textStarts">[texts + 1]: the window at which each text begins.</param>
-    /// <param name="threads">The most threads; 0 for as many as the machine has.</param>
-    /// <param name="cancellation">Checked between prompts.</param>
+    /// <param name="parallel">How many threads, and when to stop.</param>
     public TextDistances(
         ReferenceIndex index,
         int[] prompts,
         float[] alignment,
         int[] textStarts,
-        int threads,
-        CancellationToken cancellation)
+        ParallelOptions parallel)
     {
         int d = index.Manifest.DEmbedding;
         Count = textStarts.Length - 1;
@@ -38,12 +36,7 @@ internal sealed class TextDistances
         _kept = Math.Min(Kept, Count);
         _squared = new double[_prompts * _kept];
         _texts = new int[_prompts * _kept];
-        var options = new ParallelOptions
-        {
-            MaxDegreeOfParallelism = threads > 0 ? threads : -1,
-            CancellationToken = cancellation,
-        };
-        Parallel.For(0, _prompts, options, r =>
+        Parallel.For(0, _prompts, parallel, r =>
         {
             double[] squared = new double[Count];
             int[] texts = [.. Enumerable.Range(0, Count)];

@@ -54,8 +54,7 @@ public sealed record TopicSeparation
         LatentSupport support,
         LatentShrinkage shrinkage,
         UncertaintyOptions options,
-        int threads,
-        CancellationToken cancellation)
+        ParallelOptions parallel)
     {
         double mean = support.GrandMean;
         double[] centred = [.. distances.Select(d => d - mean)];
@@ -70,7 +69,7 @@ public sealed record TopicSeparation
             block.At(r, 0) = order[r];
         }
         // The distances as they are go the way of the permuted ones: a permutation that changes none is a tie.
-        (double[] variances, double[] tops) = test.Run(block, 1, null, threads, cancellation);
+        (double[] variances, double[] tops) = test.Run(block, 1, null, parallel);
         (double variance, double top) = (variances[0], tops[0]);
         int wider = 0;
         var near = new List<double>(options.Permutations);
@@ -85,7 +84,7 @@ public sealed record TopicSeparation
                     block.At(r, p) = order[r];
                 }
             }
-            (variances, tops) = test.Run(block, width, nearer, threads, cancellation);
+            (variances, tops) = test.Run(block, width, nearer, parallel);
             wider += variances.AsSpan(0, width).ToArray().Count(v => v >= variance * (1 - Rounding));
             near.AddRange(tops.Take(width));
         }
@@ -175,13 +174,14 @@ public sealed record TopicSeparation
         /// <param name="block">Distances less their mean.</param>
         /// <param name="width">How many of its replicates count.</param>
         /// <param name="nearer">Counts permutations that are as near; null for the distances as they are.</param>
+        /// <param name="parallel">How many threads, and when to stop.</param>
         public (double[] Variances, double[] Tops) Run(
-            ReplicateBlock block, int width, int[]? nearer, int threads, CancellationToken cancellation)
+            ReplicateBlock block, int width, int[]? nearer, ParallelOptions parallel)
         {
             double[][] sums = new double[columns.Chunks][];
             double[][] squares = new double[columns.Chunks][];
             SmallestValues[][] tops = new SmallestValues[columns.Chunks][];
-            columns.InChunks(threads, cancellation, (chunk, begin, end) =>
+            columns.InChunks(parallel, (chunk, begin, end) =>
             {
                 sums[chunk] = new double[width];
                 squares[chunk] = new double[width];

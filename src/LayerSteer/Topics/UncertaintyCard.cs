@@ -83,25 +83,30 @@ public sealed record UncertaintyCard
     {
         options ??= new UncertaintyOptions();
         options.Require();
+        var parallel = new ParallelOptions
+        {
+            MaxDegreeOfParallelism = threads > 0 ? threads : -1,
+            CancellationToken = cancellation,
+        };
         int[] starts = Starts(windowsOfText, alignment.Length / index.Manifest.DEmbedding);
         SummaryRows rows = index.Summaries(kind);
         var columns = new LatentColumns(rows);
         double[] distances = LatentSupport.Used(columns, squared);
         LatentSupport support = LatentSupport.Of(columns, distances);
         LatentShrinkage shrinkage = LatentShrinkage.Of(support);
-        var texts = new TextDistances(index, columns.Prompts, alignment, starts, threads, cancellation);
+        var texts = new TextDistances(index, columns.Prompts, alignment, starts, parallel);
         return new UncertaintyCard
         {
             Options = options,
             Coverage = DictionaryCoverage.Of(rows.Support, support.Effective, index.PromptCount),
             Density = LatentDensity.Of(index),
             Support = support,
-            Errors = LatentErrors.Measure(columns, distances, support, texts, options, threads, cancellation),
+            Errors = LatentErrors.Measure(columns, distances, support, texts, options, parallel),
             Shrinkage = shrinkage,
             Separation = TopicSeparation.Measure(
-                columns, distances, support, shrinkage, options, threads, cancellation),
+                columns, distances, support, shrinkage, options, parallel),
             Knowledge = ReferenceKnowledge.Measure(
-                index, alignment, starts, squared, options, threads, cancellation),
+                index, alignment, starts, squared, options, parallel),
         };
     }
 
