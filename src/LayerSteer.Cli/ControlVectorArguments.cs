@@ -106,7 +106,7 @@ internal sealed class ControlVectorArguments
             ?? LatentScores.ReadCsv(parse.GetValue(_scores)!, autoencoder.DSae);
         if (profile is not null)
         {
-            terminal.WarnUnlessScored(profile);
+            terminal.WarnOfDoubts(profile);
             if (profile.Provenance.Sae.Digest != autoencoder.Digest)
             {
                 throw new ArgumentException(

@@ -54,12 +54,13 @@ internal static class DemoCommand
         {
             Description = "Also fine-tune the model on the texts of --align, to compare with; takes a while.",
         };
+        Option<bool> force = SharedOptions.Force();
         Option<int?> threads = SharedOptions.Threads();
         Option<bool> json = SharedOptions.Json();
         var command = new Command(
             "demo", "Continue a prompt with a small model in the box: as it is, fine-tuned, and steered toward a topic.")
         {
-            prompt, topic, align, method, strength, tokens, seed, temperature, fineTune, threads, json,
+            prompt, topic, align, method, strength, tokens, seed, temperature, fineTune, force, threads, json,
         };
         var loading = new LoadingArguments(command);
         command.Validators.Add(result =>
@@ -95,6 +96,7 @@ internal static class DemoCommand
                 settings,
                 aligns: path is not null,
                 parse.GetValue(fineTune),
+                parse.GetValue(force),
                 terminal,
                 loading.Options(parse, terminal, pool));
             if (path is not null)

@@ -119,7 +119,7 @@ internal sealed class DemoReport(Terminal terminal, bool json)
                 + $"and {Texts(topic.PromptsUsed, "reference text")}");
         if (topic.Verdict != TopicProfile.Scored)
         {
-            Add("verdict", $"{topic.Verdict}: {string.Join("; ", topic.Reasons)}");
+            Add("verdict", $"{UncertaintyReport.Words(topic)}: {string.Join("; ", topic.Reasons)}");
         }
 
         Add("coverage", Invariant(

@@ -21,6 +21,7 @@ internal sealed class DemoSession : IDisposable
     private readonly Terminal _terminal;
     private readonly LoadOptions _options;
     private readonly bool _trains;
+    private readonly bool _force;
     private readonly Steerer _steerer;
     private readonly Generator _generator;
     private Decoder? _fineTunedModel;
@@ -35,11 +36,19 @@ internal sealed class DemoSession : IDisposable
     /// <param name="settings">How to begin.</param>
     /// <param name="aligns">Whether <see cref="Align"/> comes next.</param>
     /// <param name="trains">Whether a model is fine-tuned on the texts of <see cref="Align"/>.</param>
+    /// <param name="force">Whether topics that are not steerable with evidence are steered toward.</param>
     /// <param name="terminal">Where notes go.</param>
     /// <param name="options">How to load; its pool outlives the session.</param>
     public DemoSession(
-        PocketModel pocket, DemoSettings settings, bool aligns, bool trains, Terminal terminal, LoadOptions options)
+        PocketModel pocket,
+        DemoSettings settings,
+        bool aligns,
+        bool trains,
+        bool force,
+        Terminal terminal,
+        LoadOptions options)
     {
+        _force = force;
         _pocket = pocket;
         Settings = settings;
         _trains = trains;
@@ -78,7 +87,7 @@ internal sealed class DemoSession : IDisposable
     public void Choose(string name)
     {
         TopicProfile profile = TopicProfile.Read(_pocket.Topic(name).Profile);
-        _terminal.WarnUnlessScored(profile);
+        _terminal.RequireSteerable(profile, _force);
         Take(new DemoTopic(name, profile, null), () => _pocket.LoadFineTuned(name, TunedOptions));
     }
 
@@ -100,7 +109,7 @@ internal sealed class DemoSession : IDisposable
                 + $"such as '{read.LeftOut[0]}'");
         }
 
-        _terminal.WarnUnlessScored(profile);
+        _terminal.RequireSteerable(profile, _force);
         Take(
             new DemoTopic(profile.Name, profile, scoring),
             () => _trains ? FineTunedArm.Train(_pocket, read.Texts, TunedOptions, _terminal, cancellation) : null);

@@ -123,9 +123,15 @@ internal static class EvaluateCommand
         foreach (EvaluationTopic topic in topics)
         {
             TopicProfile profile =
-                TopicProfiler.Profile(topic.Name, index, encoder, topic.Align, cancellation: cancellation).Profile;
+                TopicProfiler.Profile(
+                    topic.Name,
+                    index,
+                    encoder,
+                    topic.Align,
+                    level: UncertaintyLevel.Scores,
+                    cancellation: cancellation).Profile;
             steerer.Plan(new SteeringOptions { Mode = profile.Mode }, profile); // refuses the index of another model
-            terminal.WarnUnlessScored(profile);
+            terminal.WarnOfDoubts(profile);
             TopicActivations own = steerer.Activations(topic.Align.Texts, cancellation);
             scores.Add(topic.Name, new EvaluatedScores(
                 profile.ToLatentScores(), ContrastiveScorer.Score(index, own), own.MeanDifference(other)));

@@ -28,7 +28,8 @@ internal static class GenerateCommand
         command.Arguments.Add(prompt);
         command.Options.Add(prompts);
         var loading = new LoadingArguments(command);
-        var steering = new SteeringArguments(command, loading, new PipelineArguments(command, loading));
+        Option<bool> force = SharedOptions.Force();
+        var steering = new SteeringArguments(command, loading, new PipelineArguments(command, loading), force);
         var sampling = new SamplingArguments(command);
         Option<bool> compare = new("--compare") { Description = "Generate without steering too, and print both." };
         Option<PublishedLoopKind?> published = ValueOptions.Named(
@@ -43,6 +44,7 @@ internal static class GenerateCommand
             Description = "Take each prompt as a user's turn, in the model's own chat template, which puts BOS in itself.",
         };
         Option<bool> json = SharedOptions.Json();
+        command.Options.Add(force);
         command.Options.Add(chat);
         command.Options.Add(compare);
         command.Options.Add(published);

@@ -94,9 +94,7 @@ internal sealed class PipelineArguments
         ReferenceIndex index = pocket is not null && parse.GetValue(_reference) is null
             ? ReferenceIndex.Open(pocket.Index)
             : Index(terminal, steerer.Indexer(encoder, mode), References(parse), cancellation);
-        TopicProfile profile = Score(index, encoder, Alignment(parse), cancellation).Profile;
-        terminal.WarnUnlessScored(profile);
-        return profile;
+        return Score(index, encoder, Alignment(parse), UncertaintyLevel.Card, cancellation).Profile;
     }
 
     /// <summary>An index of references in memory; its files are gone.</summary>
@@ -120,7 +118,15 @@ internal sealed class PipelineArguments
 
     /// <summary>Scores the topic's texts.</summary>
     public static ScoredTopic Score(
-        ReferenceIndex index, SentenceEncoder encoder, TextTable alignment, CancellationToken cancellation) =>
-        TopicProfiler.Profile(
-            Path.GetFileNameWithoutExtension(alignment.Source), index, encoder, alignment, cancellation: cancellation);
+        ReferenceIndex index,
+        SentenceEncoder encoder,
+        TextTable alignment,
+        UncertaintyLevel level,
+        CancellationToken cancellation) => TopicProfiler.Profile(
+            Path.GetFileNameWithoutExtension(alignment.Source),
+            index,
+            encoder,
+            alignment,
+            level: level,
+            cancellation: cancellation);
 }

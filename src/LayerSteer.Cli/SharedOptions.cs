@@ -53,6 +53,12 @@ internal static class SharedOptions
     /// <exception cref="FileNotFoundException">The name is not in the hub cache.</exception>
     public static string? EncoderFolder(string? given) => given is null ? null : NamedFiles.Encoder(given);
 
+    /// <summary>Steers toward a topic that is not steerable with evidence.</summary>
+    public static Option<bool> Force() => new("--force")
+    {
+        Description = "Steer toward a topic that is not steerable with evidence.",
+    };
+
     public static Option<string[]> Sae(bool required)
     {
         Option<string[]> sae = ValueOptions.Paths(

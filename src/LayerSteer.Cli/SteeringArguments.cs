@@ -89,14 +89,20 @@ internal sealed class SteeringArguments
     private readonly Option<int?> _threads = SharedOptions.Threads();
     private readonly LoadingArguments _loading;
     private readonly PipelineArguments? _pipeline;
+    private readonly Option<bool>? _force;
     private PocketModel? _pocket;
 
     /// <summary>Adds the options to a command.</summary>
     /// <param name="command">The command.</param>
     /// <param name="loading">How it loads.</param>
     /// <param name="pipeline">The options that may stand in place of scores; null if the command has none.</param>
-    public SteeringArguments(Command command, LoadingArguments loading, PipelineArguments? pipeline = null)
+    /// <param name="force">
+    /// The option that steers toward a topic without evidence; null if the command only warns of one.
+    /// </param>
+    public SteeringArguments(
+        Command command, LoadingArguments loading, PipelineArguments? pipeline = null, Option<bool>? force = null)
     {
+        _force = force;
         _loading = loading;
         _pipeline = pipeline;
         _method.HelpName = string.Join('|', SteeringMethods.Names);
@@ -193,7 +199,7 @@ internal sealed class SteeringArguments
         if (parse.GetValue(_topic) is { } topic)
         {
             TopicProfile profile = TopicFolder.Read(topic, Pocket(parse));
-            terminal.WarnUnlessScored(profile);
+            Judge(parse, terminal, options, profile);
             NoteUnsupported(terminal, topic, profile.ToLatentScores());
             string dtype = WeightTypes.NameOf(steerer.Decoder.Type);
             if (profile.Provenance.Dtype != dtype)
@@ -207,8 +213,10 @@ internal sealed class SteeringArguments
 
         if (scores.Length == 0)
         {
-            return steerer.Plan(options, _pipeline!.Profile(
-                parse, terminal, steerer, options.Mode, Pocket(parse), cancellation));
+            TopicProfile profile =
+                _pipeline!.Profile(parse, terminal, steerer, options.Mode, Pocket(parse), cancellation);
+            Judge(parse, terminal, options, profile);
+            return steerer.Plan(options, profile);
         }
 
         var read = new List<LatentScores>();
@@ -221,6 +229,11 @@ internal sealed class SteeringArguments
 
         return steerer.Plan(options, read);
     }
+
+    /// <summary>Seed mode is the published formulas, which refuse nothing.</summary>
+    private void Judge(ParseResult parse, Terminal terminal, SteeringOptions options, TopicProfile profile) =>
+        terminal.RequireSteerable(
+            profile, _force is null || parse.GetValue(_force) || options.Mode == SteeringMode.Seed);
 
     /// <summary>Refuses layers and autoencoders that do not fit together; reads no autoencoder.</summary>
     private void RequireSites(ParseResult parse)

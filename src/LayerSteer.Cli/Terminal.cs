@@ -80,14 +80,31 @@ internal sealed class Terminal(TextWriter output, Func<IAnsiConsole> tables, Fun
         Fail(parameter < 0 ? e.Message : e.Message[..parameter]);
     }
 
-    /// <summary>Warns of a topic that its autoencoder cannot tell from others.</summary>
-    public void WarnUnlessScored(TopicProfile profile)
+    /// <summary>Warns of a topic whose scores there is reason to doubt.</summary>
+    public void WarnOfDoubts(TopicProfile profile)
     {
-        if (profile.Verdict != TopicProfile.Scored)
+        if (profile.Verdict is TopicProfile.Weak or TopicProfile.NotSteerable)
         {
-            Warn($"topic '{profile.Name}' is {profile.Verdict}: {string.Join("; ", profile.Reasons)}");
+            Warn(Doubts(profile));
         }
     }
+
+    /// <summary>Refuses a topic without evidence that it can be steered toward, or warns if that is forced.</summary>
+    /// <exception cref="InvalidDataException">It is not steerable; the message says what would work.</exception>
+    public void RequireSteerable(TopicProfile profile, bool force)
+    {
+        if (profile.Verdict == TopicProfile.NotSteerable && !force)
+        {
+            throw new InvalidDataException(
+                $"{Doubts(profile)}; give more texts of one topic, or an index whose reference texts touch on it, or "
+                + "--force to steer all the same");
+        }
+
+        WarnOfDoubts(profile);
+    }
+
+    private static string Doubts(TopicProfile profile) =>
+        $"topic '{profile.Name}' is {UncertaintyReport.Words(profile)}: {string.Join("; ", profile.Reasons)}";
 
     /// <summary>Something that the user should know.</summary>
     public void Warn(string text) => Notes.MarkupLine($"[yellow]warning:[/] {Markup.Escape(text)}");

@@ -69,7 +69,8 @@ internal static class TimingCommand
             using SentenceEncoder encoder = pipeline.Encoder(parse, terminal, steerer, steering.Pocket(parse));
             ReferenceIndexer indexer = steerer.Indexer(encoder, options.Mode);
             ReferenceIndex index = PipelineArguments.Index(terminal, indexer, references, cancellation);
-            ScoredTopic topic = PipelineArguments.Score(index, encoder, alignment, cancellation);
+            ScoredTopic topic = PipelineArguments.Score(
+                index, encoder, alignment, UncertaintyLevel.Scores, cancellation);
             SteeringPlan plan = steering.NamesScores(parse)
                 ? steering.Plan(parse, terminal, steerer, options, cancellation)
                 : steerer.Plan(options, topic.Profile);

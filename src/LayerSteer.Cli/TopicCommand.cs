@@ -68,6 +68,7 @@ internal static class TopicCommand
             index, align, encoder, summary, mode, name, output, scores, dump, csv, publishedBug, threads, json,
         };
         var loading = new LoadingArguments(command, loadsModel: false);
+        var uncertainty = new UncertaintyArguments(command);
         command.Subcommands.Add(List(terminal));
         command.SetAction((parse, cancellation) =>
         {
@@ -96,7 +97,15 @@ internal static class TopicCommand
                 texts,
                 parse.GetValue(summary) ?? SummaryKind.Average,
                 parse.GetValue(publishedBug),
+                uncertainty.Level(parse),
+                uncertainty.Options(parse),
+                SharedOptions.OrAll(parse.GetValue(threads)),
                 cancellation);
+            if (topic.Card is not null)
+            {
+                terminal.Note(FormattableString.Invariant($"uncertainty card in {topic.CardTime.TotalSeconds:F2} s"));
+            }
+
             Write(topic, parse.GetValue(output), parse.GetValue(name), parse.GetValue(scores));
             if (parse.GetValue(dump) is { } npz)
             {
@@ -151,7 +160,7 @@ internal static class TopicCommand
                     Markup.Escape(name),
                     Markup.Escape(topic.HookPoint),
                     SteeringModes.NameOf(topic.Mode),
-                    topic.Verdict,
+                    $"[{UncertaintyReport.Colour(topic)}]{UncertaintyReport.Words(topic)}[/]",
                     $"{topic.Scores.Latents.Length}",
                     Markup.Escape(path));
             }
@@ -202,15 +211,16 @@ internal static class TopicCommand
                 ["top"] = JsonValues.Array(top),
                 ["mode"] = SteeringModes.NameOf(profile.Mode),
                 ["dtype"] = profile.Provenance.Dtype,
+                ["uncertainty"] = profile.Uncertainty?.ToJson(),
             });
             return;
         }
 
         Table table = new Table().HideHeaders().AddColumn("what").AddColumn("value");
         table.Title = new TableTitle(Markup.Escape($"topic {profile.Name}"));
-        string verdict =
-            Markup.Escape(profile.Verdict + string.Concat(profile.Reasons.Select(reason => $": {reason}")));
-        table.AddRow("verdict", profile.Verdict == TopicProfile.Scored ? $"[green]{verdict}[/]" : $"[red]{verdict}[/]");
+        string verdict = Markup.Escape(profile.Reasons.Count == 0 ? profile.Verdict
+            : $"{UncertaintyReport.Words(profile)}: {string.Join("; ", profile.Reasons)}");
+        table.AddRow("verdict", $"[{UncertaintyReport.Colour(profile)}]{verdict}[/]");
         table.AddRow("coverage", string.Create(CultureInfo.InvariantCulture, $"{profile.Coverage:P2}"));
         table.AddRow("latents", $"{scores.ScoredCount} scored, {scores.UnsupportedCount} unsupported");
         table.AddRow("texts", $"{profile.Alignment.Texts} in {profile.Alignment.Windows} windows");
@@ -220,5 +230,9 @@ internal static class TopicCommand
             CultureInfo.InvariantCulture,
             $"{latent} ({scores.Values[latent]:F3}, {topic.Scoring.Support[latent]} prompts)"))));
         terminal.Tables.Write(table);
+        if (profile.Uncertainty is { } uncertainty)
+        {
+            UncertaintyReport.Show(terminal, uncertainty);
+        }
     }
 }

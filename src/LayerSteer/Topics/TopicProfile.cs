@@ -1,4 +1,5 @@
 using System.Text.Json;
+using System.Text.Json.Serialization;
 using LayerSteer.Formats;
 using LayerSteer.Numerics;
 
@@ -13,10 +14,18 @@ public sealed record TopicProfile
     /// <summary>The one format version that this version reads and writes.</summary>
     public const int CurrentFormatVersion = 1;
 
-    /// <summary>The verdict of a topic whose scores can be used.</summary>
+    /// <summary>The verdict of a topic whose scores can be used; nobody asked how far.</summary>
     public const string Scored = "scored";
 
-    /// <summary>The verdict of a topic whose scores prefer no latent to another.</summary>
+    /// <summary>The verdict of a card that found nothing amiss.</summary>
+    public const string Supported = "supported";
+
+    /// <summary>The verdict of a card that found evidence, and reasons to doubt.</summary>
+    public const string Weak = "weak";
+
+    /// <summary>
+    /// The verdict of a topic whose scores prefer no latent to another, or no more than chance would.
+    /// </summary>
     public const string NotSteerable = "not steerable";
 
     /// <summary>The version of the file's layout.</summary>
@@ -31,10 +40,10 @@ public sealed record TopicProfile
     /// <summary>The topic's name.</summary>
     public required string Name { get; init; }
 
-    /// <summary>"scored" or "not steerable".</summary>
+    /// <summary>"scored", or of a card "supported", "weak" or "not steerable".</summary>
     public required string Verdict { get; init; }
 
-    /// <summary>Why it is not steerable; empty when it is scored.</summary>
+    /// <summary>The figures that decided the verdict; empty when it is scored.</summary>
     public required IReadOnlyList<string> Reasons { get; init; }
 
     /// <summary>The mode of the index.</summary>
@@ -77,7 +86,12 @@ public sealed record TopicProfile
     public required ProfileScores Scores { get; init; }
 
     /// <summary>What the topic's own texts say; null if they were not run through the model.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ProfileContrast? Contrast { get; init; }
+
+    /// <summary>What the scores rest on; null where no card was made.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ProfileUncertainty? Uncertainty { get; init; }
 
     /// <summary>A profile of a scoring.</summary>
     /// <param name="name">The topic's name.</param>
@@ -85,9 +99,15 @@ public sealed record TopicProfile
     /// <param name="scoring">The scoring, from an index with at least one prompt.</param>
     /// <param name="alignment">The topic's texts.</param>
     /// <param name="created">The time, UTC.</param>
+    /// <param name="card">What the scores rest on, if that was measured; it decides the verdict.</param>
     /// <returns>The profile.</returns>
     public static TopicProfile From(
-        string name, IndexManifest manifest, FeatureScoring scoring, AlignmentSource alignment, DateTimeOffset created)
+        string name,
+        IndexManifest manifest,
+        FeatureScoring scoring,
+        AlignmentSource alignment,
+        DateTimeOffset created,
+        UncertaintyCard? card = null)
     {
         ArgumentException.ThrowIfNullOrEmpty(name);
         ArgumentNullException.ThrowIfNull(manifest);
@@ -95,12 +115,13 @@ public sealed record TopicProfile
         ArgumentNullException.ThrowIfNull(alignment);
         LatentScores scores = scoring.Scores;
         int[] latents = [.. Enumerable.Range(0, scores.Count).Where(latent => scores.Supported[latent])];
+        TopicVerdict? verdict = scoring.Verdict == Scored ? card?.Verdict : null;
         return new TopicProfile
         {
             Created = created,
             Name = name,
-            Verdict = scoring.Verdict,
-            Reasons = scoring.Reasons,
+            Verdict = verdict?.Word ?? scoring.Verdict,
+            Reasons = verdict?.Reasons ?? scoring.Reasons,
             Mode = manifest.Mode,
             Summary = scoring.Summary,
             PublishedBug = scoring.PublishedBug,
@@ -120,6 +141,7 @@ public sealed record TopicProfile
                 [.. latents.Select(latent => scores.Values[latent])],
                 [.. latents.Select(latent => scoring.Support[latent])],
                 scores.Maxima.IsEmpty ? null : [.. latents.Select(latent => scores.Maxima[latent])]),
+            Uncertainty = card is null ? null : ProfileUncertainty.Of(card, latents),
         };
     }
 
@@ -181,15 +203,20 @@ public sealed record TopicProfile
 
     private string? Problem()
     {
-        if (Verdict is not (Scored or NotSteerable))
+        if (Verdict is not (Scored or Supported or Weak or NotSteerable))
         {
-            return $"verdict is '{CsvText.Shortened(Verdict)}', expected '{Scored}' or '{NotSteerable}'";
+            return $"verdict is '{CsvText.Shortened(Verdict)}', expected '{Scored}', '{Supported}', '{Weak}' or "
+                + $"'{NotSteerable}'";
+        }
+        if (Verdict is Supported or Weak && Uncertainty is null)
+        {
+            return $"verdict is '{Verdict}' without uncertainty, which decides it";
         }
         if (!Enum.IsDefined(Mode) || !Enum.IsDefined(Summary))
         {
             return $"mode is {Mode} and summary is {Summary}, expected the names of this version";
         }
-        if (Verdict == NotSteerable != Reasons.Count > 0)
+        if (Verdict == Scored != (Reasons.Count == 0) || Reasons.Contains(null!))
         {
             return $"verdict is '{Verdict}' with {Reasons.Count} reasons";
         }
@@ -225,7 +252,8 @@ public sealed record TopicProfile
         {
             return $"alignment has {Alignment.Texts} texts and {Alignment.Windows} windows";
         }
-        return ScoresProblem() ?? Contrast?.Problem(DSae);
+        return ScoresProblem() ?? Contrast?.Problem(DSae)
+            ?? (Uncertainty?.Problem(Scores) is string problem ? "uncertainty: " + problem : null);
     }
 
     private string? ScoresProblem()
