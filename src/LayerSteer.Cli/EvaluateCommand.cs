@@ -38,12 +38,17 @@ internal static class EvaluateCommand
             Description = "Folder of another sentence encoder, to judge with. Default: --encoder, partly circular.",
             HelpName = "path",
         };
+        Option<string?> charts = new("--charts")
+        {
+            Description = "Also write each chart of the report as an .svg file into this folder.",
+            HelpName = "path",
+        };
         Option<int?> threads = SharedOptions.Threads();
         Option<bool> json = SharedOptions.Json();
         var command = new Command(
             "evaluate", "Show whether steering works: arms, topics, prompts and seeds, with costs and intervals.")
         {
-            model, sae, layer, hook, index, encoder, judgeEncoder, threads, json,
+            model, sae, layer, hook, index, encoder, judgeEncoder, charts, threads, json,
         };
         var loading = new LoadingArguments(command);
         var evaluation = new EvaluationArguments(command);
@@ -101,8 +106,15 @@ internal static class EvaluateCommand
             string output = evaluation.Output(parse);
             EvaluationReport report = await Run(
                 terminal, new EvaluationRun(evaluated, judge, options), output, run, cancellation);
+            report = report with { Latents = TopicLatents.Of(evaluated, report.Topics) };
             report.Write(Path.Combine(output, EvaluationReport.FileName));
             EvaluationMarkdown.Write(report, Path.Combine(output, EvaluationMarkdown.FileName));
+            EvaluationPage.Write(report, Path.Combine(output, EvaluationPage.FileName));
+            if (parse.GetValue(charts) is { } chartFolder)
+            {
+                EvaluationCharts.Write(report, chartFolder);
+            }
+
             Show(terminal, parse.GetValue(json), output, report, second is not null);
             return 0;
         });
@@ -258,7 +270,8 @@ internal static class EvaluateCommand
         }
 
         terminal.Note(
-            $"'{output}' holds {EvaluationReport.FileName}, {EvaluationMarkdown.FileName} and every continuation");
+            $"'{output}' holds {EvaluationReport.FileName}, {EvaluationMarkdown.FileName}, {EvaluationPage.FileName} and "
+            + "every continuation");
     }
 
     private static JsonObject Json(ArmReport arm) => new()

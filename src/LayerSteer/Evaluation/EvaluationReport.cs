@@ -112,6 +112,9 @@ public sealed record EvaluationReport
     /// <summary>For each topic the first continuation of the first prompt by every arm.</summary>
     public required IReadOnlyList<EvaluationLine> Examples { get; init; }
 
+    /// <summary>The latents that each topic is steered by; empty where they were not looked up.</summary>
+    public IReadOnlyList<TopicLatents> Latents { get; init; } = [];
+
     /// <summary>Writes the report as JSON, whole or not at all.</summary>
     /// <param name="path">The file; an existing one is replaced.</param>
     public void Write(string path) => AtomicFile.Write(

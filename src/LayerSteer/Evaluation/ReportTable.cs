@@ -94,12 +94,12 @@ public sealed record ReportTable(
     private static MetricReport MetricOf(IReadOnlyList<MetricReport> metrics, string name) =>
         metrics.First(metric => metric.Metric == name);
 
-    private static string TitleOf(EvaluationReport report, string name) => name == EvaluationMetric.Surprise.Name
+    internal static string TitleOf(EvaluationReport report, string name) => name == EvaluationMetric.Surprise.Name
         ? "perplexity"
         : report.Metrics.First(metric => metric.Name == name).Title;
 
     /// <summary>A mean, with its difference to unsteered; nats become perplexities and ratios.</summary>
-    private static string Cell(MetricReport metric)
+    internal static string Cell(MetricReport metric)
     {
         if (metric.Mean is not { } mean)
         {
@@ -112,7 +112,7 @@ public sealed record ReportTable(
         return metric.Difference is null ? shown : $"{shown} ({Difference(metric)})";
     }
 
-    private static string Difference(MetricReport metric)
+    internal static string Difference(MetricReport metric)
     {
         if (metric.Difference is not { } difference)
         {
@@ -128,7 +128,13 @@ public sealed record ReportTable(
         string Shown(double value) => ratio ? Invariant($"{Math.Exp(value):F2}") : Signed(value);
     }
 
-    private static string Signed(double value) => Invariant($"{value:+0.000;−0.000;0.000}");
+    /// <summary>Three digits with the sign, a minus and no hyphen.</summary>
+    internal static string Signed(double value) => Invariant($"{value:+0.000;−0.000;0.000}");
+
+    /// <summary>A figure of any size: three digits after the point for small ones, fewer for large.</summary>
+    internal static string Number(double value) => value.ToString(
+        Math.Abs(value) switch { < 1 => "0.000;−0.000;0", < 10 => "0.00;−0.00", < 1000 => "0.0;−0.0", _ => "0;−0" },
+        CultureInfo.InvariantCulture);
 
     private static string Invariant(FormattableString text) => text.ToString(CultureInfo.InvariantCulture);
 }
