@@ -82,7 +82,7 @@ internal static class EvaluateCommand
                     : null;
             IReadOnlyList<string> general = evaluation.General(parse);
             Dictionary<string, EvaluatedScores> scores = Scores(
-                terminal, steerer, references, sentences, topics, general, cancellation);
+                terminal, steerer, references, sentences, topics, general, evaluation.Filter(parse), cancellation);
             terminal.Note($"reading {topics.Count} topics for the judges");
             TopicJudge judge = await TopicJudge.CreateAsync(topics, second ?? sentences, general, cancellation);
             terminal.Note(judge.Quality.InWords);
@@ -97,6 +97,7 @@ internal static class EvaluateCommand
                     item => item.Topic, item => (Func<Decoder>)(() => Load(item.Folder, steerer, load))),
             };
             Dictionary<string, string> run = Describe(steerer, references, sentences, second, general);
+            run.Add("filter", CausalFilters.NameOf(evaluation.Filter(parse)));
             foreach ((string topic, string folder) in tuned)
             {
                 using Decoder decoder = Load(folder, steerer, load);
@@ -128,6 +129,7 @@ internal static class EvaluateCommand
         SentenceEncoder encoder,
         IReadOnlyList<EvaluationTopic> topics,
         IReadOnlyList<string> general,
+        CausalFilter filter,
         CancellationToken cancellation)
     {
         var scores = new Dictionary<string, EvaluatedScores>();
@@ -146,7 +148,9 @@ internal static class EvaluateCommand
             terminal.WarnOfDoubts(profile);
             TopicActivations own = steerer.Activations(topic.Align.Texts, cancellation);
             scores.Add(topic.Name, new EvaluatedScores(
-                profile.ToLatentScores(), ContrastiveScorer.Score(index, own), own.MeanDifference(other)));
+                profile.ToLatentScores(),
+                steerer.FilterByEffect(ContrastiveScorer.Score(index, own), filter, cancellation),
+                own.MeanDifference(other)));
         }
 
         return scores;

@@ -67,6 +67,8 @@ internal sealed class EvaluationArguments
     private readonly Option<int?> _clampCount = ValueOptions.Number<int>(
         "--clamp-count", "How many latents clamp raises.", FromOne, n => n >= 1, 5);
 
+    private readonly Option<CausalFilter?> _filter = SharedOptions.Filter();
+
     private readonly Option<string> _hint = new("--hint")
     {
         Description = "What arm hint puts in front of a prompt; {topic} stands for the topic's name.",
@@ -105,7 +107,7 @@ internal sealed class EvaluationArguments
         foreach (Option option in new Option[]
         {
             _topics, _output, _general, _prompts, _promptCount, _devCount, _seeds, _tokens, _arms, _strengths, _budget,
-            _clampCount, _hint, _fineTuned, _temperature, _topK, _seed, _resamples, _batch,
+            _clampCount, _filter, _hint, _fineTuned, _temperature, _topK, _seed, _resamples, _batch,
         })
         {
             command.Options.Add(option);
@@ -116,6 +118,8 @@ internal sealed class EvaluationArguments
 
     public IReadOnlyList<EvaluationTopic> Topics(ParseResult parse) =>
         EvaluationTopic.ReadAll(parse.GetRequiredValue(_topics));
+
+    public CausalFilter Filter(ParseResult parse) => parse.GetValue(_filter) ?? CausalFilter.None;
 
     public IReadOnlyList<string> General(ParseResult parse) =>
         parse.GetValue(_general) is { } path ? TextTable.Read(path).Texts : [];

@@ -94,7 +94,11 @@ internal sealed class PipelineArguments
         ReferenceIndex index = pocket is not null && parse.GetValue(_reference) is null
             ? ReferenceIndex.Open(pocket.Index)
             : Index(terminal, steerer.Indexer(encoder, mode), References(parse), cancellation);
-        return Score(index, encoder, Alignment(parse), UncertaintyLevel.Card, cancellation).Profile;
+        TextTable texts = Alignment(parse);
+        TopicProfile profile = Score(index, encoder, texts, UncertaintyLevel.Card, cancellation).Profile;
+        return mode == SteeringMode.Seed || steerer.Sites.Count != 1
+            ? profile
+            : profile with { Contrast = steerer.Contrast(index, texts.Texts, cancellation: cancellation) };
     }
 
     /// <summary>An index of references in memory; its files are gone.</summary>

@@ -2,6 +2,7 @@ using System.CommandLine;
 using LayerSteer.Autoencoders;
 using LayerSteer.Formats;
 using LayerSteer.Models;
+using LayerSteer.Steering;
 using LayerSteer.Text;
 using LayerSteer.Topics;
 
@@ -52,6 +53,13 @@ internal static class SharedOptions
     /// <exception cref="ArgumentException">The name is not known.</exception>
     /// <exception cref="FileNotFoundException">The name is not in the hub cache.</exception>
     public static string? EncoderFolder(string? given) => given is null ? null : NamedFiles.Encoder(given);
+
+    /// <summary>How latents with contrastive scores are filtered.</summary>
+    public static Option<CausalFilter?> Filter() => ValueOptions.Named(
+        "--filter",
+        "Of the best latents by contrast keep the half that moves the next token more: by output score or confidence. "
+        + "Default: none.",
+        [.. Enum.GetValues<CausalFilter>().Select(filter => (CausalFilters.NameOf(filter), filter))]);
 
     /// <summary>Steers toward a topic that is not steerable with evidence.</summary>
     public static Option<bool> Force() => new("--force")

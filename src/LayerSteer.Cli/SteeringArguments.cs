@@ -1,5 +1,7 @@
 using System.CommandLine;
 using System.CommandLine.Parsing;
+using System.Globalization;
+using LayerSteer.Evaluation;
 using LayerSteer.Models;
 using LayerSteer.Numerics;
 using LayerSteer.Steering;
@@ -10,6 +12,12 @@ namespace LayerSteer.Cli;
 /// <summary>The options of a command that steers: which model, autoencoders, scores, method and how strongly.</summary>
 internal sealed class SteeringArguments
 {
+    /// <summary>The perplexity ratio of --strength auto if no budget is given.</summary>
+    private const double DefaultPerplexityBudget = 1.2;
+
+    /// <summary>How many neutral paragraphs a strength is measured on; about 500 tokens.</summary>
+    private const int NeutralParagraphs = 5;
+
     private readonly Option<string?> _model = SharedOptions.Model();
     private readonly Option<string[]> _sae = SharedOptions.Sae(required: false);
     private readonly Option<int[]> _layer = SharedOptions.Layers(required: false);
@@ -168,6 +176,8 @@ internal sealed class SteeringArguments
                 RequireSites(parse);
             }
 
+            Topics(parse);
+            CheckAuto(parse, options);
             _pipeline?.Check(parse, Pocket(parse));
         }
         catch (ArgumentException e)
@@ -196,38 +206,132 @@ internal sealed class SteeringArguments
         }
 
         string[] scores = parse.GetValue(_scores) ?? [];
-        if (parse.GetValue(_topic) is { } topic)
+        if (scores.Length > 0)
         {
-            TopicProfile profile = TopicFolder.Read(topic, Pocket(parse));
+            LatentScores[] read = [.. scores.Select((path, i) => Read(terminal, steerer, path, i))];
+            return AtStrength(parse, terminal, steerer, options, some => steerer.Plan(some, read), read[0], cancellation);
+        }
+
+        WeighedTopic[] named = Topics(parse);
+        (TopicProfile Profile, double Weight)[] topics = named.Length > 0
+            ? [.. named.Select(topic => (TopicFolder.Read(topic.Name, Pocket(parse)), topic.Weight))]
+            : [(_pipeline!.Profile(parse, terminal, steerer, options.Mode, Pocket(parse), cancellation), 1.0)];
+        if (parse.GetValue(_away))
+        {
+            topics = [.. topics.Select(topic => (topic.Profile, -topic.Weight))];
+        }
+
+        foreach ((TopicProfile profile, _) in topics)
+        {
             Judge(parse, terminal, options, profile);
-            NoteUnsupported(terminal, topic, profile.ToLatentScores());
-            string dtype = WeightTypes.NameOf(steerer.Decoder.Type);
-            if (profile.Provenance.Dtype != dtype)
-            {
-                terminal.Note(
-                    $"topic '{profile.Name}' was made with a model in {profile.Provenance.Dtype}; here it is {dtype}");
-            }
-
-            return steerer.Plan(options, profile);
+            NoteProfile(terminal, steerer, profile);
         }
 
-        if (scores.Length == 0)
+        ScoringKind scoring = Scoring(parse, options.Method, topics);
+        SteeringPlan plan = AtStrength(
+            parse, terminal, steerer, options, some => steerer.Plan(some, topics, scoring),
+            topics[0].Profile.ToLatentScores(scoring), cancellation);
+        WarnOfConflicts(terminal, steerer, options, topics, scoring);
+        return plan;
+    }
+
+    private static LatentScores Read(Terminal terminal, Steerer steerer, string path, int i)
+    {
+        SteeringSite site = steerer.Sites[Math.Min(i, steerer.Sites.Count - 1)];
+        LatentScores scores = LatentScores.ReadCsv(path, site.Autoencoder.DSae);
+        NoteUnsupported(terminal, path, scores);
+        return scores;
+    }
+
+    private static void NoteProfile(Terminal terminal, Steerer steerer, TopicProfile profile)
+    {
+        NoteUnsupported(terminal, profile.Name, profile.ToLatentScores());
+        string dtype = WeightTypes.NameOf(steerer.Decoder.Type);
+        if (profile.Provenance.Dtype != dtype)
         {
-            TopicProfile profile =
-                _pipeline!.Profile(parse, terminal, steerer, options.Mode, Pocket(parse), cancellation);
-            Judge(parse, terminal, options, profile);
-            return steerer.Plan(options, profile);
+            terminal.Note(
+                $"topic '{profile.Name}' was made with a model in {profile.Provenance.Dtype}; here it is {dtype}");
         }
+    }
 
-        var read = new List<LatentScores>();
-        for (int i = 0; i < scores.Length; i++)
+    private static void WarnOfConflicts(
+        Terminal terminal,
+        Steerer steerer,
+        SteeringOptions options,
+        (TopicProfile Profile, double Weight)[] topics,
+        ScoringKind scoring)
+    {
+        SteeringTopic[] all = [.. topics.Select(topic => SteeringTopic.Of(topic.Profile, scoring, topic.Weight))];
+        foreach (TopicConflict conflict in all.Length < 2
+            ? [] : TopicConflict.Among(steerer.Sites[0].Autoencoder, all, options))
         {
-            SteeringSite site = steerer.Sites[Math.Min(i, steerer.Sites.Count - 1)];
-            read.Add(LatentScores.ReadCsv(scores[i], site.Autoencoder.DSae));
-            NoteUnsupported(terminal, scores[i], read[i]);
+            string cosine = conflict.Cosine.ToString("F2", CultureInfo.InvariantCulture);
+            terminal.Warn(
+                $"topics '{conflict.First}' and '{conflict.Second}' work against each other: the cosine of their directions "
+                + $"is {cosine} and they share {conflict.SharedLatents} latents");
+        }
+    }
+
+    /// <summary>The topics that --topic names.</summary>
+    /// <exception cref="ArgumentException">A weight is none.</exception>
+    private WeighedTopic[] Topics(ParseResult parse) => [.. (parse.GetValue(_topic) ?? []).SelectMany(
+        text => File.Exists(text) ? [text] : text.Split(',', StringSplitOptions.RemoveEmptyEntries))
+        .Select(WeighedTopic.Parse)];
+
+    /// <summary>The scores that are asked for, or those that suit the method.</summary>
+    private ScoringKind Scoring(
+        ParseResult parse, SteeringMethod method, (TopicProfile Profile, double Weight)[] topics) =>
+        parse.GetValue(_scoring)
+            ?? (!SteeringMethods.IsPublished(method) && topics.All(topic => topic.Profile.Contrast is not null)
+                ? ScoringKind.Contrastive
+                : ScoringKind.Semantic);
+
+    /// <summary>The plan at the strength that is given, or at the largest that the budget allows.</summary>
+    private SteeringPlan AtStrength(
+        ParseResult parse,
+        Terminal terminal,
+        Steerer steerer,
+        SteeringOptions options,
+        Func<SteeringOptions, SteeringPlan> plan,
+        LatentScores scores,
+        CancellationToken cancellation)
+    {
+        if (parse.GetValue(_strength) is not { IsAuto: true })
+        {
+            return plan(options);
         }
 
-        return steerer.Plan(options, read);
+        double? nats = parse.GetValue(_budgetKl);
+        var budget = new StrengthBudget(
+            nats, parse.GetValue(_budgetPerplexity) ?? (nats is null ? DefaultPerplexityBudget : null));
+        IReadOnlyList<int[]> neutral =
+            InterventionFidelity.NeutralIds(steerer.Decoder, steerer.Tokenizer, NeutralParagraphs);
+        FoundStrength found = StrengthSearch.Find(
+            strength => InterventionFidelity.Measure(
+                steerer.Decoder, plan(options with { Strength = strength }), neutral, scores, cancellation),
+            budget);
+        if (found.Strength == 0f)
+        {
+            InterventionFidelity least = found.Tried[0].Fidelity;
+            throw new InvalidDataException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"--strength auto: even strength {found.Tried[0].Strength:G3} costs {least.PerplexityRatio:F2} times the "
+                + $"perplexity and {least.Divergence:F3} nats on neutral text; raise the budget, or use another method"));
+        }
+
+        InterventionFidelity cost = found.Tried.Last(tried => tried.Strength == found.Strength).Fidelity;
+        terminal.Note(string.Create(
+            CultureInfo.InvariantCulture,
+            $"strength {found.Strength:G3}: {cost.PerplexityRatio:F2} times the perplexity of neutral text, KL "
+            + $"{cost.Divergence:F3} nats, {cost.Change:P0} change of x ({found.Tried.Count} strengths tried)"));
+        if (found.ReachedLimit)
+        {
+            terminal.Warn(string.Create(
+                CultureInfo.InvariantCulture,
+                $"the budget is not used up at strength {found.Strength:G3}, the largest that is looked at"));
+        }
+
+        return plan(options with { Strength = found.Strength });
     }
 
     /// <summary>Seed mode is the published formulas, which refuse nothing.</summary>
@@ -265,6 +369,20 @@ internal sealed class SteeringArguments
             : saes.Length == 0 ? [] : SharedOptions.Sites(layers, saes, parse.GetValue(_hook));
     }
 
+    private void CheckAuto(ParseResult parse, SteeringOptions options)
+    {
+        bool auto = parse.GetValue(_strength) is { IsAuto: true };
+        if (!auto && (parse.GetValue(_budgetKl) is not null || parse.GetValue(_budgetPerplexity) is not null))
+        {
+            throw new ArgumentException("--budget-ppl and --budget-kl go with --strength auto");
+        }
+
+        if (auto && !SteeringMethods.NeedsScores(options.Method))
+        {
+            throw new ArgumentException($"method {SteeringMethods.NameOf(options.Method)} has no strength to find");
+        }
+    }
+
     private void RequireOneSource(ParseResult parse, SteeringMethod method)
     {
         if (!SteeringMethods.NeedsScores(method))
@@ -273,7 +391,13 @@ internal sealed class SteeringArguments
         }
 
         bool made = _pipeline?.IsGiven(parse) ?? false;
-        int sources = (parse.GetValue(_scores) is { Length: > 0 } ? 1 : 0) + (parse.GetValue(_topic) is null ? 0 : 1);
+        int sources = (parse.GetValue(_scores) is { Length: > 0 } ? 1 : 0)
+            + (parse.GetValue(_topic) is { Length: > 0 } ? 1 : 0);
+        if (parse.GetValue(_scores) is { Length: > 0 } && (parse.GetValue(_away) || parse.GetValue(_scoring) is not null))
+        {
+            throw new UsageException("--away and --scoring need --topic or --align: --scores are scores toward one topic");
+        }
+
         string topic = Pocket(parse) is { } pocket
             ? $"--topic ({string.Join(", ", pocket.Topics.Select(known => known.Name))})"
             : "--topic";

@@ -1,4 +1,5 @@
 using LayerSteer.Autoencoders;
+using LayerSteer.Evaluation;
 using LayerSteer.Generation;
 using LayerSteer.Models;
 using LayerSteer.Steering;
@@ -140,6 +141,54 @@ public sealed class Steerer : IDisposable
     public TopicActivations Activations(IReadOnlyList<string> texts, CancellationToken cancellation = default) =>
         TopicActivations.Measure(
             Decoder, Tokenizer, Sites[0].Autoencoder, Sites[0].Point, texts, cancellation: cancellation);
+
+    /// <summary>What a topic's own texts say: contrastive scores, and the difference of means.</summary>
+    /// <param name="index">The reference index, made with this model and its first autoencoder.</param>
+    /// <param name="texts">The topic's texts.</param>
+    /// <param name="other">The texts that means are compared with; neutral ones of our own if null.</param>
+    /// <param name="filter">How latents are filtered by what they do to the next token.</param>
+    /// <param name="cancellation">Checked between passes.</param>
+    public ProfileContrast Contrast(
+        ReferenceIndex index,
+        IReadOnlyList<string> texts,
+        IReadOnlyList<string>? other = null,
+        CausalFilter filter = CausalFilter.None,
+        CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(index);
+        other ??= NeutralText.Paragraphs;
+        TopicActivations own = Activations(texts, cancellation);
+        return ProfileContrast.From(
+            FilterByEffect(ContrastiveScorer.Score(index, own), filter, cancellation),
+            own,
+            Activations(other, cancellation),
+            ReferenceSource.DigestOf(other.Select(ReferenceSource.DigestOfText)),
+            CausalFilters.NameOf(filter));
+    }
+
+    /// <summary>Scores of which only latents that move the output keep theirs; see <see cref="OutputEffect"/>.</summary>
+    /// <param name="scores">The scores, with largest activations.</param>
+    /// <param name="filter">By which figure.</param>
+    /// <param name="cancellation">Checked between passes.</param>
+    public LatentScores FilterByEffect(
+        LatentScores scores, CausalFilter filter, CancellationToken cancellation = default)
+    {
+        ArgumentNullException.ThrowIfNull(scores);
+        if (filter == CausalFilter.None)
+        {
+            return scores;
+        }
+
+        int[] best = [.. scores.Top(CausalFilters.Candidates).Where(latent => scores.Values[latent] > 0)];
+        int? bos = Decoder.Spec.BosId ?? Tokenizer.BosId;
+        int[] ids = [.. bos is { } id ? new[] { id } : [], .. Tokenizer.Encode(CausalFilters.Beginning)];
+        IReadOnlyList<LatentEffect> effects = OutputEffect.Of(
+            Decoder, Sites[0], scores, best, ids, Tokenizer.VocabularySize, cancellation);
+        return OutputEffect.Filter(
+            scores,
+            effects,
+            effect => filter == CausalFilter.Output ? effect.OutputScore : effect.ConfidenceChange);
+    }
 
     /// <summary>A plan that steers every site by scores.</summary>
     /// <param name="options">How to steer.</param>

@@ -27,7 +27,7 @@ public sealed record TopicLatents(string Topic, IReadOnlyList<ScoredLatent> Late
         ArgumentNullException.ThrowIfNull(model);
         ArgumentNullException.ThrowIfNull(topics);
         bool readable = model.Site.Autoencoder.DIn == model.Decoder.Spec.DModel;
-        return [.. topics.Select(topic => Best(model, topic, model.Scores[topic], count, readable))];
+        return [.. topics.Select(topic => Best(model, topic, model.Scores[topic].Semantic, count, readable))];
     }
 
     private static TopicLatents Best(
