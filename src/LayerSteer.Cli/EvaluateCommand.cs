@@ -133,7 +133,8 @@ internal static class EvaluateCommand
         CancellationToken cancellation)
     {
         var scores = new Dictionary<string, EvaluatedScores>();
-        TopicActivations other = steerer.Activations(general.Count > 0 ? general : NeutralText.Paragraphs, cancellation);
+        TopicActivations other = steerer.Activations(
+            general.Count > 0 ? general : NeutralText.Paragraphs, cancellation: cancellation);
         foreach (EvaluationTopic topic in topics)
         {
             TopicProfile profile =
@@ -146,7 +147,7 @@ internal static class EvaluateCommand
                     cancellation: cancellation).Profile;
             steerer.Plan(new SteeringOptions { Mode = profile.Mode }, profile); // refuses the index of another model
             terminal.WarnOfDoubts(profile);
-            TopicActivations own = steerer.Activations(topic.Align.Texts, cancellation);
+            TopicActivations own = steerer.Activations(topic.Align.Texts, cancellation: cancellation);
             scores.Add(topic.Name, new EvaluatedScores(
                 profile.ToLatentScores(),
                 steerer.FilterByEffect(ContrastiveScorer.Score(index, own), filter, cancellation),

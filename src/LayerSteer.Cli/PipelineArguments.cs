@@ -98,7 +98,7 @@ internal sealed class PipelineArguments
         TopicProfile profile = Score(index, encoder, texts, UncertaintyLevel.Card, cancellation).Profile;
         return mode == SteeringMode.Seed || steerer.Sites.Count != 1
             ? profile
-            : profile with { Contrast = steerer.Contrast(index, texts.Texts, cancellation: cancellation) };
+            : steerer.Read(profile, index, texts.Texts, cancellation: cancellation);
     }
 
     /// <summary>An index of references in memory; its files are gone.</summary>

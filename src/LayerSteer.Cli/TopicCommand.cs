@@ -67,8 +67,9 @@ internal static class TopicCommand
         {
             index, align, encoder, summary, mode, name, output, scores, dump, csv, publishedBug, threads, json,
         };
-        var loading = new LoadingArguments(command, loadsModel: false);
+        var loading = new LoadingArguments(command);
         var uncertainty = new UncertaintyArguments(command);
+        var withModel = new TopicModelArguments(command);
         command.Subcommands.Add(List(terminal));
         command.SetAction((parse, cancellation) =>
         {
@@ -106,6 +107,11 @@ internal static class TopicCommand
                 terminal.Note(FormattableString.Invariant($"uncertainty card in {topic.CardTime.TotalSeconds:F2} s"));
             }
 
+            topic = topic with
+            {
+                Profile = withModel.Read(
+                    parse, terminal, loading, pool, pocket, references, topic.Profile, texts, cancellation),
+            };
             Write(topic, parse.GetValue(output), parse.GetValue(name), parse.GetValue(scores));
             if (parse.GetValue(dump) is { } npz)
             {
@@ -212,6 +218,9 @@ internal static class TopicCommand
                 ["mode"] = SteeringModes.NameOf(profile.Mode),
                 ["dtype"] = profile.Provenance.Dtype,
                 ["uncertainty"] = profile.Uncertainty?.ToJson(),
+                ["representation"] = profile.Representation?.ToJson(),
+                ["contrastive_top"] = profile.Contrast is null
+                    ? null : JsonValues.Array(profile.ToLatentScores(ScoringKind.Contrastive).Top(5)),
             });
             return;
         }
@@ -229,10 +238,17 @@ internal static class TopicCommand
         table.AddRow("best latents", string.Join(", ", top.Select(latent => string.Create(
             CultureInfo.InvariantCulture,
             $"{latent} ({scores.Values[latent]:F3}, {topic.Scoring.Support[latent]} prompts)"))));
+        if (profile.Contrast is not null)
+        {
+            LatentScores contrast = profile.ToLatentScores(ScoringKind.Contrastive);
+            table.AddRow("best by contrast", string.Join(", ", contrast.Top(5).Select(latent => string.Create(
+                CultureInfo.InvariantCulture, $"{latent} ({contrast.Values[latent]:F3})"))));
+        }
+
         terminal.Tables.Write(table);
         if (profile.Uncertainty is { } uncertainty)
         {
-            UncertaintyReport.Show(terminal, uncertainty);
+            UncertaintyReport.Show(terminal, uncertainty, profile.Representation);
         }
     }
 }

@@ -25,10 +25,51 @@ internal static class UncertaintyReport
         _ => "green",
     };
 
-    public static void Show(Terminal terminal, ProfileUncertainty card)
+    public static void Show(Terminal terminal, ProfileUncertainty card, ProfileRepresentation? representation)
     {
         terminal.Tables.Write(Figures(card));
+        if (representation is not null)
+        {
+            terminal.Tables.Write(Represented(representation, card.Options));
+        }
+
         terminal.Tables.Write(Latents(card));
+    }
+
+    /// <summary>What the model and the autoencoder say of the topic's own texts.</summary>
+    private static Table Represented(ProfileRepresentation found, UncertaintyOptions limits)
+    {
+        Table table = new Table { Title = new TableTitle("Can the autoencoder represent it") }
+            .AddColumn("figure")
+            .AddColumn(new TableColumn("value").RightAligned().NoWrap())
+            .AddColumn("what it says");
+        Row(
+            "unexplained variance",
+            Number(found.Fvu),
+            Invariant($"of x on {found.Tokens} tokens of {found.Texts} texts, {Number(found.FvuLow)} to {Number(found.FvuHigh)}; ")
+                + Invariant($"{Number(found.OtherFvu)} on other texts; weak above {limits.UnexplainedVariance}"),
+            found.Fvu > limits.UnexplainedVariance ? "yellow" : found.Fvu is null ? "grey" : "green");
+        Row("loss", Number(found.LossChange), Invariant($"nats a token more with x̂ in place; {Share(found.LossRecovered)} of the loss recovered"));
+        Row("divergence", Number(found.Divergence), "nats a token, of next tokens with x̂ in place");
+        Row(
+            "supported mass",
+            Share(found.SupportedMass5),
+            Invariant($"of what the topic activates is on latents of 5 effective prompts, {Share(found.SupportedMass1)} on 1; weak below ")
+                + Invariant($"{limits.SupportedMass:P0}"),
+            found.SupportedMass5 is not { } mass ? "grey" : mass < limits.SupportedMass ? "yellow" : "green");
+        Row(
+            "topic mass",
+            Share(found.TopMass),
+            Invariant($"is on the best 1 % of latents, {Number(found.TopMassLift)} times as much as on the references"));
+        Row(
+            "use",
+            Number(found.UseCorrelation),
+            Invariant($"rank correlation of scores with use on the topic's texts, {Number(found.UseLow)} to {Number(found.UseHigh)}"));
+        Row("x̂", Number(found.Cosine), Invariant($"cosine with x, {found.NormRatio:F2} of its norm, from {found.L0:F1} latents"));
+        return table;
+
+        void Row(string name, string value, string meaning, string colour = "default") =>
+            table.AddRow(name, $"[{colour}]{Markup.Escape(value)}[/]", Markup.Escape(meaning));
     }
 
     private static Table Figures(ProfileUncertainty card)

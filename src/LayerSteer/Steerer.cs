@@ -137,33 +137,51 @@ public sealed class Steerer : IDisposable
 
     /// <summary>What the model and its first autoencoder do on texts.</summary>
     /// <param name="texts">The texts.</param>
+    /// <param name="mostTokens">How many tokens are read at most.</param>
     /// <param name="cancellation">Checked between passes.</param>
-    public TopicActivations Activations(IReadOnlyList<string> texts, CancellationToken cancellation = default) =>
-        TopicActivations.Measure(
-            Decoder, Tokenizer, Sites[0].Autoencoder, Sites[0].Point, texts, cancellation: cancellation);
+    public TopicActivations Activations(
+        IReadOnlyList<string> texts,
+        int mostTokens = TopicActivations.DefaultTokens,
+        CancellationToken cancellation = default) => TopicActivations.Measure(
+            Decoder, Tokenizer, Sites[0].Autoencoder, Sites[0].Point, texts, mostTokens: mostTokens,
+            cancellation: cancellation);
 
-    /// <summary>What a topic's own texts say: contrastive scores, and the difference of means.</summary>
-    /// <param name="index">The reference index, made with this model and its first autoencoder.</param>
+    /// <summary>
+    /// A topic's profile with what the model says of its own texts: contrastive scores, the difference of means, and
+    /// whether the autoencoder can represent it.
+    /// </summary>
+    /// <param name="profile">The profile, made with this model and its first autoencoder.</param>
+    /// <param name="index">The index that it was made from.</param>
     /// <param name="texts">The topic's texts.</param>
     /// <param name="other">The texts that means are compared with; neutral ones of our own if null.</param>
     /// <param name="filter">How latents are filtered by what they do to the next token.</param>
+    /// <param name="mostTokens">How many tokens of the texts are read at most.</param>
     /// <param name="cancellation">Checked between passes.</param>
-    public ProfileContrast Contrast(
+    /// <exception cref="ArgumentException">The profile was made with something else; the message names it.</exception>
+    public TopicProfile Read(
+        TopicProfile profile,
         ReferenceIndex index,
         IReadOnlyList<string> texts,
         IReadOnlyList<string>? other = null,
         CausalFilter filter = CausalFilter.None,
+        int mostTokens = TopicActivations.DefaultTokens,
         CancellationToken cancellation = default)
     {
+        ArgumentNullException.ThrowIfNull(profile);
         ArgumentNullException.ThrowIfNull(index);
+        RequireMatch(new SteeringOptions { Mode = profile.Mode }, profile);
         other ??= NeutralText.Paragraphs;
-        TopicActivations own = Activations(texts, cancellation);
-        return ProfileContrast.From(
-            FilterByEffect(ContrastiveScorer.Score(index, own), filter, cancellation),
-            own,
-            Activations(other, cancellation),
-            ReferenceSource.DigestOf(other.Select(ReferenceSource.DigestOfText)),
-            CausalFilters.NameOf(filter));
+        TopicActivations own = Activations(texts, mostTokens, cancellation);
+        TopicActivations there = Activations(other, mostTokens, cancellation);
+        return profile.With(
+            ProfileContrast.From(
+                FilterByEffect(ContrastiveScorer.Score(index, own), filter, cancellation),
+                own,
+                there,
+                ReferenceSource.DigestOf(other.Select(ReferenceSource.DigestOfText)),
+                CausalFilters.NameOf(filter)),
+            TopicRepresentation.Measure(
+                Decoder, Tokenizer, Sites[0], index, profile, texts, own, there, cancellation: cancellation));
     }
 
     /// <summary>Scores of which only latents that move the output keep theirs; see <see cref="OutputEffect"/>.</summary>

@@ -89,6 +89,10 @@ public sealed record TopicProfile
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ProfileContrast? Contrast { get; init; }
 
+    /// <summary>Whether the autoencoder can represent the topic; null if its texts were not run through the model.</summary>
+    [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
+    public ProfileRepresentation? Representation { get; init; }
+
     /// <summary>What the scores rest on; null where no card was made.</summary>
     [JsonIgnore(Condition = JsonIgnoreCondition.WhenWritingNull)]
     public ProfileUncertainty? Uncertainty { get; init; }
@@ -142,6 +146,32 @@ public sealed record TopicProfile
                 [.. latents.Select(latent => scoring.Support[latent])],
                 scores.Maxima.IsEmpty ? null : [.. latents.Select(latent => scores.Maxima[latent])]),
             Uncertainty = card is null ? null : ProfileUncertainty.Of(card, latents),
+        };
+    }
+
+    /// <summary>The profile with what the model says of the topic's own texts; a card is judged again with that.</summary>
+    /// <param name="contrast">The contrastive scores.</param>
+    /// <param name="representation">Whether the autoencoder can represent the topic.</param>
+    public TopicProfile With(ProfileContrast contrast, ProfileRepresentation representation)
+    {
+        ArgumentNullException.ThrowIfNull(representation);
+        TopicVerdict? verdict = Uncertainty is not { } card || Verdict == Scored ? null : TopicVerdict.Of(
+            new VerdictFigures
+            {
+                GlobalP = card.Separation.GlobalP,
+                Significant = card.Separation.Significant,
+                Between = card.Shrinkage.Between,
+                InSupportShare = card.Knowledge.InSupportShare,
+                SupportedMass = representation.SupportedMass5,
+                UnexplainedVariance = representation.Fvu,
+            },
+            card.Options);
+        return this with
+        {
+            Contrast = contrast,
+            Representation = representation,
+            Verdict = verdict?.Word ?? Verdict,
+            Reasons = verdict?.Reasons ?? Reasons,
         };
     }
 
@@ -252,7 +282,7 @@ public sealed record TopicProfile
         {
             return $"alignment has {Alignment.Texts} texts and {Alignment.Windows} windows";
         }
-        return ScoresProblem() ?? Contrast?.Problem(DSae)
+        return ScoresProblem() ?? Contrast?.Problem(DSae) ?? Representation?.Problem()
             ?? (Uncertainty?.Problem(Scores) is string problem ? "uncertainty: " + problem : null);
     }
 
