@@ -24,6 +24,7 @@ internal static class CommandLine
         ("check", CheckCommand.Create),
         ("inspect", InspectCommand.Create),
         ("convert", ConvertCommand.Create),
+        ("sweep", SweepCommand.Create),
         ("evaluate", EvaluateCommand.Create),
         ("timing", TimingCommand.Create),
         ("dataset", DatasetCommand.Create),
