@@ -248,6 +248,7 @@ internal static class EvaluateCommand
 
         Write(terminal, ReportTable.Arms(report));
         Write(terminal, ReportTable.Controls(report));
+        Write(terminal, ReportTable.SideEffects(report));
         foreach (ArmReport arm in report.Arms.Skip(1))
         {
             terminal.Out.WriteLine($"{arm.Name} {arm.Verdict}");

@@ -67,6 +67,15 @@ internal sealed class EvaluationArguments
     private readonly Option<int?> _clampCount = ValueOptions.Number<int>(
         "--clamp-count", "How many latents clamp raises.", FromOne, n => n >= 1, 5);
 
+    private readonly Option<string?> _pairs = new("--pairs")
+    {
+        Description = "Minimal pairs as BLiMP stores them (.jsonl): how often each arm prefers the acceptable sentence.",
+        HelpName = "path",
+    };
+
+    private readonly Option<int?> _pairCount = ValueOptions.Number<int>(
+        "--pair-count", "How many of the pairs are used, spread evenly.", FromOne, n => n >= 1, 670);
+
     private readonly Option<CausalFilter?> _filter = SharedOptions.Filter();
 
     private readonly Option<string> _hint = new("--hint")
@@ -107,7 +116,7 @@ internal sealed class EvaluationArguments
         foreach (Option option in new Option[]
         {
             _topics, _output, _general, _prompts, _promptCount, _devCount, _seeds, _tokens, _arms, _strengths, _budget,
-            _clampCount, _filter, _hint, _fineTuned, _temperature, _topK, _seed, _resamples, _batch,
+            _clampCount, _filter, _pairs, _pairCount, _hint, _fineTuned, _temperature, _topK, _seed, _resamples, _batch,
         })
         {
             command.Options.Add(option);
@@ -191,6 +200,7 @@ internal sealed class EvaluationArguments
                 Hint = parse.GetRequiredValue(_hint),
                 Resamples = parse.GetValue(_resamples)!.Value,
                 BatchSize = parse.GetValue(_batch)!.Value,
+                Pairs = Pairs(parse.GetValue(_pairs), parse.GetValue(_pairCount)!.Value),
             };
             options.Validate();
             return options;
@@ -199,6 +209,14 @@ internal sealed class EvaluationArguments
         {
             throw new UsageException(e.Message);
         }
+    }
+
+    /// <summary>As many pairs as asked for, spread evenly over the file, so that all phenomena are among them.</summary>
+    private static IReadOnlyList<MinimalPair> Pairs(string? path, int count)
+    {
+        IReadOnlyList<MinimalPair> all = path is null ? [] : MinimalPairs.Read(path);
+        return all.Count <= count ? all
+            : [.. Enumerable.Range(0, count).Select(i => all[(int)((long)i * all.Count / count)])];
     }
 
     private (IReadOnlyList<string> Prompts, IReadOnlyList<string> Dev) Prompts(ParseResult parse)

@@ -61,6 +61,12 @@ public sealed record EvaluationLine
     /// <summary>The share of repeated 4-grams.</summary>
     public required double? Repetition { get; init; }
 
+    /// <summary>The cosine of the continuation's and the prompt's sentence vectors; null for a blank text.</summary>
+    public required double? Adherence { get; init; }
+
+    /// <summary>The share of its runs of five words that the topic's alignment texts have; null if it has none.</summary>
+    public required double? Leakage { get; init; }
+
     /// <summary>The mean of ‖x' − x‖ / ‖x‖ over the edits; 0 without edits.</summary>
     public required double EditChange { get; init; }
 

@@ -22,6 +22,7 @@ public static class EvaluationMarkdown
             Summary(report, writer);
             Table(writer, ReportTable.Arms(report));
             Table(writer, ReportTable.Controls(report));
+            Table(writer, ReportTable.SideEffects(report));
             foreach (EvaluationMetric metric in EvaluationMetric.All.Where(
                 metric => metric.Name is "similarity" or "probability" or "nll"))
             {

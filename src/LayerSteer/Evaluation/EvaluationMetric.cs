@@ -39,6 +39,12 @@ public sealed record EvaluationMetric(
         new(
             "repetition", "repeated 4-grams", "the share of 4-grams of tokens that were there before",
             line => line.Repetition),
+        new(
+            "adherence", "prompt adherence", "cosine of the continuation with the prompt, by the sentence encoder",
+            line => line.Adherence),
+        new(
+            "leakage", "copied", "the share of runs of five words that stand in the topic's alignment texts",
+            line => line.Leakage),
         new("tokens", "tokens", "the length of the continuation", line => line.Tokens),
     ];
 

@@ -65,6 +65,9 @@ public sealed record EvaluationOptions
     /// <summary>About how many characters of a topic's text arm example puts in front of a prompt.</summary>
     public int ExampleLength { get; init; } = 300;
 
+    /// <summary>Minimal pairs whose acceptable sentence a model should find more probable; empty for none.</summary>
+    public IReadOnlyList<MinimalPair> Pairs { get; init; } = [];
+
     /// <summary>How many continuations are made side by side, and written to the log together.</summary>
     public int BatchSize { get; init; } = 96;
 

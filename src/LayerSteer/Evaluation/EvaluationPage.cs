@@ -224,12 +224,18 @@ public static class EvaluationPage
                     report, metric => ReportTable.Cell(metric), topic.Metrics)));
         }
 
-        ReportTable strengths = ReportTable.Strengths(report);
-        if (strengths.Rows.Count > 0)
+        foreach (ReportTable table in new[] { ReportTable.SideEffects(report), ReportTable.Strengths(report) })
         {
-            page.Details(strengths.Title, false, () => page.Table(
-                strengths.Title, strengths.Header.Select(MarkupText.Escape),
-                strengths.Rows.Select(row => (string[])[.. row.Select(MarkupText.Escape)])));
+            if (table.Rows.Count > 0)
+            {
+                page.Details(table.Title, false, () =>
+                {
+                    page.Table(
+                        table.Title, table.Header.Select(MarkupText.Escape),
+                        table.Rows.Select(row => (string[])[.. row.Select(MarkupText.Escape)]));
+                    page.Paragraph(table.Note);
+                });
+            }
         }
     }
 

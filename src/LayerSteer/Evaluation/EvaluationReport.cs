@@ -103,6 +103,9 @@ public sealed record EvaluationReport
     /// <summary>Steered arms against their controls and against the prompt hint.</summary>
     public required IReadOnlyList<ControlReport> Controls { get; init; }
 
+    /// <summary>What arms do to language that has nothing to do with the topic.</summary>
+    public IReadOnlyList<SideEffect> SideEffects { get; init; } = [];
+
     /// <summary>Every strength that was tried on the dev prompts.</summary>
     public required IReadOnlyList<StrengthPoint> Strengths { get; init; }
 

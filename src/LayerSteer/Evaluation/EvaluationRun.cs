@@ -27,6 +27,7 @@ public sealed class EvaluationRun
     private readonly TopicJudge _judge;
     private readonly EvaluationOptions _options;
     private readonly int[] _prefix;
+    private readonly Dictionary<string, TextLeakage> _leakage;
     private readonly Dictionary<(string Arm, double Strength, string Topic), SteeringPlan> _plans = [];
     private long _tokens;
 
@@ -54,6 +55,7 @@ public sealed class EvaluationRun
         _model = model;
         _judge = judge;
         _options = options;
+        _leakage = judge.Topics.ToDictionary(topic => topic.Name, topic => new TextLeakage(topic.Align.Texts));
         _prefix = BosPolicy.One.Prefix(model.Decoder.Spec, model.Tokenizer);
     }
 
@@ -85,7 +87,12 @@ public sealed class EvaluationRun
         var selection = new StrengthSelection(_options, [.. _judge.Topics.Select(topic => topic.Name)], log);
         List<EvaluationCell> test = TestCells(selection);
         await ProduceAsync(log, test, "evaluating", total, progress, cancellation).ConfigureAwait(false);
-        return ReportBuilder.Build(_options, _judge, selection, log, all, NotRun());
+        IReadOnlyList<SideEffect> effects = new SideEffectMeter(_model, _options).Measure(
+            (arm, topic) => PlanOf(arm, selection.Chosen(arm, topic), topic),
+            TopicsOf,
+            stage => progress?.Report(new EvaluationProgress(stage, log.Count, log.Count, _tokens)),
+            cancellation);
+        return ReportBuilder.Build(_options, _judge, selection, log, all, NotRun()) with { SideEffects = effects };
     }
 
     /// <summary>The options that a continuation depends on.</summary>
@@ -205,11 +212,12 @@ public sealed class EvaluationRun
                 result.PromptIds,
                 [.. _prefix, .. _model.Tokenizer.Encode(batch[i].Cell.Prompt)],
                 result.Ids,
-                PlanOf(batch[i])))],
+                PlanOf(batch[i].Arm, batch[i].Cell.Strength, batch[i].Cell.Topic)))],
             tuned,
             cancellation);
-        Judgement[]?[] judged = await _judge.OfAsync(
-            [.. results.Select(result => result.Text)], cancellation).ConfigureAwait(false);
+        JudgedText?[] judged = await _judge.OfAsync(
+            [.. results.Select(result => result.Text)], [.. batch.Select(work => work.Cell.Prompt)], cancellation)
+            .ConfigureAwait(false);
         var lines = new List<EvaluationLine>();
         for (int i = 0; i < batch.Length; i++)
         {
@@ -221,10 +229,10 @@ public sealed class EvaluationRun
     }
 
     private EvaluationLine Line(
-        EvaluationCell cell, GenerationResult result, ContinuationFit fit, Judgement[]? judgements)
+        EvaluationCell cell, GenerationResult result, ContinuationFit fit, JudgedText? judged)
     {
         int topic = _judge.Topics.Select(topic => topic.Name).ToList().IndexOf(cell.Topic);
-        Judgement? judgement = judgements?[topic];
+        Judgement? judgement = judged?.Topics[topic];
         return new EvaluationLine
         {
             Arm = cell.Arm,
@@ -243,6 +251,8 @@ public sealed class EvaluationRun
             Distinct1 = TextDiversity.Distinct(result.Ids, 1),
             Distinct2 = TextDiversity.Distinct(result.Ids, 2),
             Repetition = TextDiversity.Repetition(result.Ids, 4),
+            Adherence = judged?.Adherence,
+            Leakage = _leakage[cell.Topic].ShareOf(result.Text),
             EditChange = result.Edits.MeanRelativeChange,
         };
     }
@@ -257,26 +267,26 @@ public sealed class EvaluationRun
                 .Select(text => $"{Beginning(text, _options.ExampleLength)}\n\n")) + work.Cell.Prompt,
             _ => work.Cell.Prompt,
         },
-        Plan = PlanOf(work),
+        Plan = PlanOf(work.Arm, work.Cell.Strength, work.Cell.Topic),
         MaxNewTokens = _options.Tokens,
         Sampling = _options.Sampling with { Seed = SeedOf(work.Cell.Prompt, work.Cell.Draw) },
     };
 
     private EvaluationTopic Topic(Work work) => _judge.Topics.First(topic => topic.Name == work.Cell.Topic);
 
-    private SteeringPlan? PlanOf(Work work)
+    private SteeringPlan? PlanOf(EvaluationArm arm, double strength, string name)
     {
-        if (!work.Arm.Edits)
+        if (!arm.Edits)
         {
             return null;
         }
 
-        string? topic = work.Arm.DependsOnTopic ? work.Cell.Topic : null;
-        (string, double, string) key = (work.Arm.Name, work.Cell.Strength, topic ?? string.Empty);
+        string? topic = arm.DependsOnTopic ? name : null;
+        (string, double, string) key = (arm.Name, strength, topic ?? string.Empty);
         if (!_plans.TryGetValue(key, out SteeringPlan? plan))
         {
             plan = _model.Plan(
-                work.Arm, work.Cell.Strength, _options.ClampCount, topic, _options.Sampling.Seed ^ Hash(topic ?? string.Empty));
+                arm, strength, _options.ClampCount, topic, _options.Sampling.Seed ^ Hash(topic ?? string.Empty));
             _plans.Add(key, plan);
         }
 

@@ -1,9 +1,11 @@
 using LayerSteer.Models;
+using LayerSteer.Steering;
 
 namespace LayerSteer.Evaluation;
 
 /// <summary>
-/// The log-probabilities that a decoder gives to the tokens of a text: <code>log p(t_i | t_0 … t_(i−1)), in nats</code>
+/// The log-probabilities that a decoder, steered or not, gives to the tokens of a text:
+/// <code>log p(t_i | t_0 … t_(i−1)), in nats</code>
 /// Not thread-safe. The caller disposes it.
 /// </summary>
 public sealed class LogLikelihood : IDisposable
@@ -11,12 +13,16 @@ public sealed class LogLikelihood : IDisposable
     private readonly Decoder _decoder;
     private readonly DecoderRun _run;
     private readonly KvCache _cache;
+    private readonly SteeringPass _steering = new();
+    private readonly SteeringPlan? _plan;
 
     /// <summary>Makes the working memory.</summary>
     /// <param name="decoder">The model; it must outlive this object.</param>
-    public LogLikelihood(Decoder decoder)
+    /// <param name="plan">The edits, at every position that their policy has in a prompt; null for none.</param>
+    public LogLikelihood(Decoder decoder, SteeringPlan? plan = null)
     {
         ArgumentNullException.ThrowIfNull(decoder);
+        _plan = plan;
         _decoder = decoder;
         _run = decoder.CreateRun(Math.Min(DecoderRun.DefaultRows, decoder.Spec.ContextLength));
         _cache = decoder.CreateCache(decoder.Spec.ContextLength);
@@ -44,11 +50,12 @@ public sealed class LogLikelihood : IDisposable
         {
             int count = Math.Min(context, result.Length - start);
             _cache.Truncate(0);
+            HookSet? hooks = _steering.HooksFor([new SteeredSequence(count, _plan)]);
             for (int done = 0; done < count;)
             {
                 int rows = Math.Min(_run.MaxRows, count - done);
                 _run.Forward(
-                    [new SequenceBlock(_cache, tokens.AsMemory(start + done, rows))], null, LogitRows.All);
+                    [new SequenceBlock(_cache, tokens.AsMemory(start + done, rows))], hooks, LogitRows.All);
                 for (int row = 0; row < rows; row++)
                 {
                     int at = start + done + row;

@@ -69,6 +69,23 @@ public sealed record ReportTable(
             ]);
     }
 
+    /// <summary>What arms do to language that has nothing to do with the topic; no rows if that was not measured.</summary>
+    public static ReportTable SideEffects(EvaluationReport report)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        return new ReportTable(
+            "Side effects",
+            [
+                "arm", "neutral perplexity", "KL", "first choice changed", "change of x", "cos(x, x')", "overlap",
+                "off-topic mass", "minimal pairs",
+            ],
+            [.. report.SideEffects.Select(SideEffectRow)],
+            "Of the edits on neutral text of this project's own: perplexity with the edit over that without, KL(unsteered ‖ "
+            + "steered) in nats, the share of positions with another most likely token, ‖x' − x‖ / ‖x‖, the overlap of the "
+            + "latents active before and after, and the share of what is moved that is not on the topic's best 1 % of latents. "
+            + "Minimal pairs: how often the acceptable sentence is the more probable one; chance is 50 %.");
+    }
+
     /// <summary>Every strength of every method, over the topics.</summary>
     public static ReportTable Strengths(EvaluationReport report)
     {
@@ -89,6 +106,27 @@ public sealed record ReportTable(
                     Invariant($"{group.Count(point => point.Chosen)} topics"),
                 ]),
             ]);
+    }
+
+    private static string[] SideEffectRow(SideEffect effect)
+    {
+        string pairs = effect.Acceptability is { } accuracy
+            ? Invariant($"{accuracy * 100:F1} % of {effect.Pairs}")
+            : "not run";
+        return effect.Fidelity is not { } found
+            ? [effect.Arm, "–", "–", "–", "–", "–", "–", "–", pairs]
+            :
+            [
+                effect.Arm,
+                Invariant($"×{found.PerplexityRatio:F2}"),
+                Invariant($"{found.Divergence:F3}"),
+                Invariant($"{found.FirstChoiceChanged * 100:F0} %"),
+                Invariant($"{found.Change * 100:F0} %"),
+                Invariant($"{found.Cosine:F3}"),
+                found.Overlap is { } overlap ? Invariant($"{overlap * 100:F0} %") : "–",
+                found.OffTopicMass is { } mass ? Invariant($"{mass * 100:F0} %") : "–",
+                pairs,
+            ];
     }
 
     private static MetricReport MetricOf(IReadOnlyList<MetricReport> metrics, string name) =>

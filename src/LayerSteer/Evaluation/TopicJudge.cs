@@ -11,6 +11,11 @@ namespace LayerSteer.Evaluation;
 /// <param name="IsMostProbable">Whether it is the classifier's first.</param>
 public readonly record struct Judgement(double Similarity, bool IsNearest, double Probability, bool IsMostProbable);
 
+/// <summary>What the judges say of a text.</summary>
+/// <param name="Topics">What they say of each topic, in their order.</param>
+/// <param name="Adherence">The cosine of the text with its prompt; null for a prompt that is blank.</param>
+public sealed record JudgedText(IReadOnlyList<Judgement> Topics, double? Adherence);
+
 /// <summary>How good the judges are themselves, on human texts that they were not made from.</summary>
 /// <param name="Classes">What the classifier chooses from.</param>
 /// <param name="Texts">Whole held-out texts.</param>
@@ -98,25 +103,32 @@ public sealed class TopicJudge
 
     /// <summary>Judges texts.</summary>
     /// <param name="texts">The texts.</param>
+    /// <param name="prompts">The prompt of each.</param>
     /// <param name="cancellation">Passed to the encoder.</param>
-    /// <returns>[texts][topics]; null for a blank text, of which there is nothing to say.</returns>
-    public async Task<Judgement[]?[]> OfAsync(IReadOnlyList<string> texts, CancellationToken cancellation = default)
+    /// <returns>One a text; null for a blank text, of which there is nothing to say.</returns>
+    public async Task<JudgedText?[]> OfAsync(
+        IReadOnlyList<string> texts, IReadOnlyList<string> prompts, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(texts);
+        ArgumentNullException.ThrowIfNull(prompts);
         int[] written =
             [.. Enumerable.Range(0, texts.Count).Where(i => !string.IsNullOrWhiteSpace(texts[i]))];
-        double[][] similarities =
-            await _similarity.OfAsync([.. written.Select(i => texts[i])], cancellation).ConfigureAwait(false);
-        var judged = new Judgement[]?[texts.Count];
+        double[][] vectors = await _similarity.VectorsAsync(
+            [.. written.Select(i => texts[i])], cancellation).ConfigureAwait(false);
+        string[] known = [.. prompts.Distinct().Where(prompt => !string.IsNullOrWhiteSpace(prompt))];
+        double[][] beginnings = await _similarity.VectorsAsync(known, cancellation).ConfigureAwait(false);
+        var judged = new JudgedText?[texts.Count];
         for (int i = 0; i < written.Length; i++)
         {
-            double[] similarity = similarities[i];
+            double[] similarity = _similarity.Of(vectors[i]);
             double[] p = _classifier.Probabilities(texts[written[i]]);
-            judged[written[i]] =
-            [
-                .. Enumerable.Range(0, Topics.Count).Select(k => new Judgement(
-                    similarity[k], Largest(similarity) == k, p[_classOf[k]], Largest(p) == _classOf[k])),
-            ];
+            int prompt = Array.IndexOf(known, prompts[written[i]]);
+            judged[written[i]] = new JudgedText(
+                [
+                    .. Enumerable.Range(0, Topics.Count).Select(k => new Judgement(
+                        similarity[k], Largest(similarity) == k, p[_classOf[k]], Largest(p) == _classOf[k])),
+                ],
+                prompt < 0 ? null : TopicSimilarity.Cosine(vectors[i], beginnings[prompt]));
         }
 
         return judged;

@@ -54,11 +54,11 @@ public sealed class TopicSimilarity
         return new TopicSimilarity(encoder, centroids);
     }
 
-    /// <summary>The similarities of texts to every topic.</summary>
+    /// <summary>The unit vectors of texts.</summary>
     /// <param name="texts">The texts, none of them blank.</param>
     /// <param name="cancellation">Passed to the encoder.</param>
-    /// <returns>[texts][topics]</returns>
-    public async Task<double[][]> OfAsync(IReadOnlyList<string> texts, CancellationToken cancellation = default)
+    /// <returns>[texts][dEmbedding]</returns>
+    public async Task<double[][]> VectorsAsync(IReadOnlyList<string> texts, CancellationToken cancellation = default)
     {
         ArgumentNullException.ThrowIfNull(texts);
         if (texts.Count == 0)
@@ -68,15 +68,31 @@ public sealed class TopicSimilarity
 
         GeneratedEmbeddings<Embedding<float>> vectors =
             await _encoder.GenerateAsync(texts, cancellationToken: cancellation).ConfigureAwait(false);
-        return [.. vectors.Select(vector => Of(vector.Vector.Span))];
+        return [.. vectors.Select(vector => Unit(vector.Vector.Span))];
     }
 
-    private double[] Of(ReadOnlySpan<float> vector)
+    /// <summary>The similarities of texts to every topic.</summary>
+    /// <param name="texts">The texts, none of them blank.</param>
+    /// <param name="cancellation">Passed to the encoder.</param>
+    /// <returns>[texts][topics]</returns>
+    public async Task<double[][]> OfAsync(IReadOnlyList<string> texts, CancellationToken cancellation = default) =>
+        [.. (await VectorsAsync(texts, cancellation).ConfigureAwait(false)).Select(Of)];
+
+    /// <summary>The similarities of a unit vector to every topic, [topics].</summary>
+    public double[] Of(double[] unit)
     {
-        double[] unit = Unit(vector);
+        ArgumentNullException.ThrowIfNull(unit);
         double[] cosines = [.. _centroids.Select(centroid => Dot(unit, centroid) / Math.Sqrt(Dot(centroid, centroid)))];
         double total = cosines.Sum();
         return [.. cosines.Select(cosine => cosine - ((total - cosine) / (cosines.Length - 1)))];
+    }
+
+    /// <summary>The cosine of two unit vectors.</summary>
+    public static double Cosine(double[] first, double[] second)
+    {
+        ArgumentNullException.ThrowIfNull(first);
+        ArgumentNullException.ThrowIfNull(second);
+        return Dot(first, second);
     }
 
     private static double[] Unit(ReadOnlySpan<float> vector)

@@ -22,9 +22,9 @@ public sealed class VerbatimOverlap
         _n = n;
         foreach (string text in texts)
         {
-            string[] words = Words(text);
+            string[] words = WordRuns.Words(text);
             _texts.Add(words);
-            foreach (ulong run in Runs(words))
+            foreach (ulong run in WordRuns.Of(words, _n))
             {
                 _wanted.Add(run);
             }
@@ -36,7 +36,7 @@ public sealed class VerbatimOverlap
 
     /// <summary>The share of the runs that were found; NaN if there is none.</summary>
     public double Share =>
-        Count == 0 ? double.NaN : (double)_texts.Sum(words => Runs(words).Count(_found.Contains)) / Count;
+        Count == 0 ? double.NaN : (double)_texts.Sum(words => WordRuns.Of(words, _n).Count(_found.Contains)) / Count;
 
     /// <summary>The most words in a row of which every run was found; 0 if none was.</summary>
     public int Longest
@@ -47,7 +47,7 @@ public sealed class VerbatimOverlap
             foreach (string[] words in _texts)
             {
                 int inRow = 0;
-                foreach (ulong run in Runs(words))
+                foreach (ulong run in WordRuns.Of(words, _n))
                 {
                     inRow = _found.Contains(run) ? inRow + 1 : 0;
                     longest = Math.Max(longest, inRow == 0 ? 0 : inRow + _n - 1);
@@ -62,38 +62,12 @@ public sealed class VerbatimOverlap
     /// <param name="document">Its text.</param>
     public void Look(string document)
     {
-        foreach (ulong run in Runs(Words(document)))
+        foreach (ulong run in WordRuns.Of(WordRuns.Words(document), _n))
         {
             if (_wanted.Contains(run))
             {
                 _found.Add(run);
             }
-        }
-    }
-
-    private static string[] Words(string text)
-    {
-        ArgumentNullException.ThrowIfNull(text);
-        return text.Split((char[]?)null, StringSplitOptions.RemoveEmptyEntries);
-    }
-
-    /// <summary>64-bit hashes (FNV-1a) of the runs, in order; a million runs meet by chance once in 10^7.</summary>
-    private IEnumerable<ulong> Runs(string[] words)
-    {
-        for (int first = 0; first + _n <= words.Length; first++)
-        {
-            ulong hash = 14695981039346656037UL;
-            for (int i = first; i < first + _n; i++)
-            {
-                foreach (char c in words[i])
-                {
-                    hash = unchecked((hash ^ c) * 1099511628211UL);
-                }
-
-                hash = unchecked((hash ^ ' ') * 1099511628211UL);
-            }
-
-            yield return hash;
         }
     }
 }
