@@ -82,7 +82,8 @@ internal static class SamplePocket
         File.WriteAllText(Path.Combine(pocket, PocketModel.FileName), Json().ToJsonString());
         return pocket;
 
-        void Profile(string name, TextTable texts) => TopicProfiler.Profile(name, index, encoder, texts).Profile
+        void Profile(string name, TextTable texts) => TopicProfiler.Profile(
+            name, index, encoder, texts, level: UncertaintyLevel.Scores).Profile
             .Write(Path.Combine(pocket, "topics", name + ".json"));
     }
 
