@@ -66,7 +66,9 @@ internal sealed class SteeringArguments
     /// <param name="command">The command.</param>
     /// <param name="loading">How it loads.</param>
     /// <param name="pipeline">The options that may stand in place of scores; null if the command has none.</param>
-    public SteeringArguments(Command command, LoadingArguments loading, PipelineArguments? pipeline = null)
+    /// <param name="oneMethod">Whether the command has one method, which --method names.</param>
+    public SteeringArguments(
+        Command command, LoadingArguments loading, PipelineArguments? pipeline = null, bool oneMethod = true)
     {
         _loading = loading;
         _pipeline = pipeline;
@@ -79,7 +81,10 @@ internal sealed class SteeringArguments
             _clampAmount, _clampCount, _bos, _threads,
         })
         {
-            command.Options.Add(option);
+            if (oneMethod || option != _method)
+            {
+                command.Options.Add(option);
+            }
         }
     }
 
@@ -101,6 +106,15 @@ internal sealed class SteeringArguments
     /// <summary>Whether --scores or --topic is given.</summary>
     public bool NamesScores(ParseResult parse) =>
         parse.GetValue(_scores) is { Length: > 0 } || parse.GetValue(_topic) is not null;
+
+    /// <summary>Whether --strength is given.</summary>
+    public bool NamesStrength(ParseResult parse) => parse.GetValue(_strength) is not null;
+
+    /// <summary>The topic that --topic names, by name or file; null if it is not given.</summary>
+    public string? Topic(ParseResult parse) => parse.GetValue(_topic);
+
+    /// <summary>Whether what is steered toward has a name: all but scores in files do.</summary>
+    public bool HasTopic(ParseResult parse) => parse.GetValue(_scores) is not { Length: > 0 };
 
     /// <summary>How to steer.</summary>
     /// <exception cref="UsageException">Options contradict each other, or one is missing.</exception>
@@ -151,13 +165,15 @@ internal sealed class SteeringArguments
 
     /// <summary>The plan of what is named: scores, a topic, or the texts to make one of.</summary>
     public SteeringPlan Plan(
-        ParseResult parse, Terminal terminal, Steerer steerer, SteeringOptions options, CancellationToken cancellation)
-    {
-        if (!SteeringMethods.NeedsScores(options.Method))
-        {
-            return steerer.Plan(options);
-        }
+        ParseResult parse, Terminal terminal, Steerer steerer, SteeringOptions options, CancellationToken cancellation) =>
+        SteeringMethods.NeedsScores(options.Method)
+            ? Source(parse, terminal, steerer, options.Mode, cancellation).Plan(options)
+            : steerer.Plan(options);
 
+    /// <summary>What is named, read once: plans of any method, and the topic's name if it has one.</summary>
+    public (string? Topic, Func<SteeringOptions, SteeringPlan> Plan) Source(
+        ParseResult parse, Terminal terminal, Steerer steerer, SteeringMode mode, CancellationToken cancellation)
+    {
         string[] scores = parse.GetValue(_scores) ?? [];
         if (parse.GetValue(_topic) is { } topic)
         {
@@ -171,13 +187,12 @@ internal sealed class SteeringArguments
                     $"topic '{profile.Name}' was made with a model in {profile.Provenance.Dtype}; here it is {dtype}");
             }
 
-            return steerer.Plan(options, profile);
+            return Of(profile);
         }
 
         if (scores.Length == 0)
         {
-            return steerer.Plan(options, _pipeline!.Profile(
-                parse, terminal, steerer, options.Mode, Pocket(parse), cancellation));
+            return Of(_pipeline!.Profile(parse, terminal, steerer, mode, Pocket(parse), cancellation));
         }
 
         var read = new List<LatentScores>();
@@ -188,7 +203,14 @@ internal sealed class SteeringArguments
             NoteUnsupported(terminal, scores[i], read[i]);
         }
 
-        return steerer.Plan(options, read);
+        return (null, options => SteeringMethods.NeedsScores(options.Method)
+            ? steerer.Plan(options, read)
+            : steerer.Plan(options));
+
+        (string?, Func<SteeringOptions, SteeringPlan>) Of(TopicProfile profile) =>
+            (profile.Name, options => SteeringMethods.NeedsScores(options.Method)
+                ? steerer.Plan(options, profile)
+                : steerer.Plan(options));
     }
 
     /// <summary>Refuses layers and autoencoders that do not fit together; reads no autoencoder.</summary>

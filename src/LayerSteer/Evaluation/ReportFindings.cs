@@ -92,7 +92,8 @@ public static class ReportFindings
     private static string Described(EvaluationReport report, string group, ControlReport pair) =>
         pair.Control == group && report.Arms.FirstOrDefault(arm => arm.Name == group) is { } arm
             ? $"{group} ({arm.Description})"
-            : $"{group}, its own control";
+            : $"{group}, each its own ({pair.Control}: "
+                + $"{report.Arms.FirstOrDefault(arm => arm.Name == pair.Control)?.Description ?? "not described"})";
 
     private static ReportFinding Compared(
         string question, IEnumerable<(string Name, MetricReport? Metric, bool IsMore)> rows)
