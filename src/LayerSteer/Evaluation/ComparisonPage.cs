@@ -12,6 +12,8 @@ public static class ComparisonPage
     /// <summary>A shift of so many nats has the full colour.</summary>
     private const double FullShift = 2;
 
+    private const int MostMoved = 5;
+
     private const string ShiftTerm =
         "KL(p_arm ‖ p_unsteered) of the distribution that the token was drawn from, in nats, given the same tokens before "
         + "it: 0 is untouched";
@@ -91,6 +93,12 @@ public static class ComparisonPage
             page.Line($"<p class=\"text\" style=\"white-space:pre-wrap\" dir=\"auto\">"
                 + $"<span class=\"soft\">{MarkupText.Escape(comparison.Prompt)}</span>"
                 + $"{string.Concat(arm.Tokens.Select(Token))}</p>");
+            if (arm.Tokens.Any(token => token.Divergence > 0))
+            {
+                page.Paragraph("Moved most: " + string.Join(", ", arm.Tokens.OrderByDescending(token => token.Divergence)
+                    .Take(MostMoved).Select(token => $"“{Shown(token.Text)}” {ReportTable.Number(token.Divergence)} nats "
+                        + $"({Percent(token.Probability)} here, {Percent(token.Unsteered)} unsteered)")) + ".", "soft");
+            }
         }
     }
 

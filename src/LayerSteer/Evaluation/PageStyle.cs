@@ -55,7 +55,7 @@ internal static class PageStyle
         dl{margin:.6rem 0}
         dt{font-weight:600;margin-top:.5rem}
         dd{margin:0 0 0 1.2rem;max-width:48rem}
-        @media (max-width:40rem){body{font-size:15px;padding:.7rem .7rem 7rem}h1{font-size:1.4rem}tbody th{max-width:9rem;white-space:normal;overflow-wrap:anywhere}.findings .tone{float:none;display:block;margin:0}}
+        @media (max-width:40rem){body{font-size:15px;padding:.7rem .7rem 7rem}h1{font-size:1.4rem}tbody th{min-width:5rem;max-width:8rem;white-space:normal;overflow-wrap:break-word}.findings .tone{float:none;display:block;margin:0}}
         @media print{body{max-width:none;font-size:10.5pt;padding:0}nav{display:none}h2{break-after:avoid}.card,.findings li,.scroll,tr{break-inside:avoid}.scroll{overflow:visible}.scroll svg{min-width:0;max-width:100%}table{font-size:7.5pt}th,td{padding:.12rem .25rem}td.n,tbody th,thead th{white-space:normal;position:static}.card .text{max-height:none}details:not([open])::details-content{content-visibility:visible;block-size:auto}.tok,mark,.heat{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 
         """;

@@ -138,9 +138,9 @@ public static class ReportFindings
                 && SimilarityOf(arm.Metrics)?.Difference > SimilarityOf(best.Metrics)!.Difference),
         ];
         findings.Add(new ReportFinding(
-            "Does anything else gain more within the same budget?",
-            better.Length == 0 ? "No other arm."
-                : string.Join("; ", better.Select(arm =>
+            "Is that the best within this budget?",
+            better.Length == 0 ? "Yes: no other arm gains more."
+                : "No, more is gained by " + string.Join("; ", better.Select(arm =>
                     $"{arm.Name}, {arm.Description}: {ReportTable.Difference(SimilarityOf(arm.Metrics)!)} at "
                     + EvaluationCharts.Times(RatioOf(arm)))) + ".",
             better.Length == 0 ? FindingTone.Yes : FindingTone.No));
