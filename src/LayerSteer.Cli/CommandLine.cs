@@ -11,6 +11,7 @@ internal static class CommandLine
     [
         ("demo", DemoCommand.Create),
         ("generate", GenerateCommand.Create),
+        ("compare", CompareCommand.Create),
         ("index", IndexCommand.Create),
         ("topic", TopicCommand.Create),
         ("trace", TraceCommand.Create),

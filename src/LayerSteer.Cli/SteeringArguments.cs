@@ -107,8 +107,13 @@ internal sealed class SteeringArguments
     /// <param name="force">
     /// The option that steers toward a topic without evidence; null if the command only warns of one.
     /// </param>
+    /// <param name="oneMethod">Whether the command has one method, which --method names.</param>
     public SteeringArguments(
-        Command command, LoadingArguments loading, PipelineArguments? pipeline = null, Option<bool>? force = null)
+        Command command,
+        LoadingArguments loading,
+        PipelineArguments? pipeline = null,
+        Option<bool>? force = null,
+        bool oneMethod = true)
     {
         _force = force;
         _loading = loading;
@@ -122,7 +127,10 @@ internal sealed class SteeringArguments
             _budgetKl, _errorTerm, _positions, _gate, _halfLife, _clampAmount, _clampCount, _bos, _threads,
         })
         {
-            command.Options.Add(option);
+            if (oneMethod || option != _method)
+            {
+                command.Options.Add(option);
+            }
         }
     }
 
@@ -144,6 +152,15 @@ internal sealed class SteeringArguments
     /// <summary>Whether --scores or --topic is given.</summary>
     public bool NamesScores(ParseResult parse) =>
         parse.GetValue(_scores) is { Length: > 0 } || parse.GetValue(_topic) is { Length: > 0 };
+
+    /// <summary>Whether --strength is given.</summary>
+    public bool NamesStrength(ParseResult parse) => parse.GetValue(_strength) is not null;
+
+    /// <summary>The one topic that --topic names, by name or file; null if it names none or several.</summary>
+    public string? Topic(ParseResult parse) => Topics(parse) is [var one] ? one.Name : null;
+
+    /// <summary>Whether what is steered toward has a name: all but scores in files do.</summary>
+    public bool HasTopic(ParseResult parse) => parse.GetValue(_scores) is not { Length: > 0 };
 
     /// <summary>How to steer.</summary>
     /// <exception cref="UsageException">Options contradict each other, or one is missing.</exception>
@@ -198,24 +215,26 @@ internal sealed class SteeringArguments
 
     /// <summary>The plan of what is named: scores, a topic, or the texts to make one of.</summary>
     public SteeringPlan Plan(
-        ParseResult parse, Terminal terminal, Steerer steerer, SteeringOptions options, CancellationToken cancellation)
-    {
-        if (!SteeringMethods.NeedsScores(options.Method))
-        {
-            return steerer.Plan(options);
-        }
+        ParseResult parse, Terminal terminal, Steerer steerer, SteeringOptions options, CancellationToken cancellation) =>
+        SteeringMethods.NeedsScores(options.Method)
+            ? Source(parse, terminal, steerer, options.Mode, cancellation).Plan(options)
+            : steerer.Plan(options);
 
+    /// <summary>What is named, read once: plans of any method, and the topic's name if it has one.</summary>
+    public (string? Topic, Func<SteeringOptions, SteeringPlan> Plan) Source(
+        ParseResult parse, Terminal terminal, Steerer steerer, SteeringMode mode, CancellationToken cancellation)
+    {
         string[] scores = parse.GetValue(_scores) ?? [];
         if (scores.Length > 0)
         {
             LatentScores[] read = [.. scores.Select((path, i) => Read(terminal, steerer, path, i))];
-            return AtStrength(parse, terminal, steerer, options, some => steerer.Plan(some, read), read[0], cancellation);
+            return (null, options => Plan(options, some => steerer.Plan(some, read), read[0]));
         }
 
         WeighedTopic[] named = Topics(parse);
         (TopicProfile Profile, double Weight)[] topics = named.Length > 0
             ? [.. named.Select(topic => (TopicFolder.Read(topic.Name, Pocket(parse)), topic.Weight))]
-            : [(_pipeline!.Profile(parse, terminal, steerer, options.Mode, Pocket(parse), cancellation), 1.0)];
+            : [(_pipeline!.Profile(parse, terminal, steerer, mode, Pocket(parse), cancellation), 1.0)];
         if (parse.GetValue(_away))
         {
             topics = [.. topics.Select(topic => (topic.Profile, -topic.Weight))];
@@ -223,16 +242,24 @@ internal sealed class SteeringArguments
 
         foreach ((TopicProfile profile, _) in topics)
         {
-            Judge(parse, terminal, options, profile);
+            Judge(parse, terminal, mode, profile);
             NoteProfile(terminal, steerer, profile);
         }
 
-        ScoringKind scoring = Scoring(parse, options.Method, topics);
-        SteeringPlan plan = AtStrength(
-            parse, terminal, steerer, options, some => steerer.Plan(some, topics, scoring),
-            topics[0].Profile.ToLatentScores(scoring), cancellation);
-        WarnOfConflicts(terminal, steerer, options, topics, scoring);
-        return plan;
+        WarnOfConflicts(terminal, steerer, topics);
+        string? only = topics is [{ Weight: > 0 }] ? topics[0].Profile.Name : null;
+        return (only, options =>
+        {
+            ScoringKind scoring = Scoring(parse, options.Method, topics);
+            return Plan(
+                options, some => steerer.Plan(some, topics, scoring), topics[0].Profile.ToLatentScores(scoring));
+        }
+        );
+
+        SteeringPlan Plan(SteeringOptions options, Func<SteeringOptions, SteeringPlan> plan, LatentScores first) =>
+            SteeringMethods.NeedsScores(options.Method)
+                ? AtStrength(parse, terminal, steerer, options, plan, first, cancellation)
+                : steerer.Plan(options);
     }
 
     private static LatentScores Read(Terminal terminal, Steerer steerer, string path, int i)
@@ -255,15 +282,11 @@ internal sealed class SteeringArguments
     }
 
     private static void WarnOfConflicts(
-        Terminal terminal,
-        Steerer steerer,
-        SteeringOptions options,
-        (TopicProfile Profile, double Weight)[] topics,
-        ScoringKind scoring)
+        Terminal terminal, Steerer steerer, (TopicProfile Profile, double Weight)[] topics)
     {
-        SteeringTopic[] all = [.. topics.Select(topic => SteeringTopic.Of(topic.Profile, scoring, topic.Weight))];
+        SteeringTopic[] all = [.. topics.Select(topic => SteeringTopic.Of(topic.Profile, weight: topic.Weight))];
         foreach (TopicConflict conflict in all.Length < 2
-            ? [] : TopicConflict.Among(steerer.Sites[0].Autoencoder, all, options))
+            ? [] : TopicConflict.Among(steerer.Sites[0].Autoencoder, all, new SteeringOptions()))
         {
             string cosine = conflict.Cosine.ToString("F2", CultureInfo.InvariantCulture);
             terminal.Warn(
@@ -335,9 +358,9 @@ internal sealed class SteeringArguments
     }
 
     /// <summary>Seed mode is the published formulas, which refuse nothing.</summary>
-    private void Judge(ParseResult parse, Terminal terminal, SteeringOptions options, TopicProfile profile) =>
+    private void Judge(ParseResult parse, Terminal terminal, SteeringMode mode, TopicProfile profile) =>
         terminal.RequireSteerable(
-            profile, _force is null || parse.GetValue(_force) || options.Mode == SteeringMode.Seed);
+            profile, _force is null || parse.GetValue(_force) || mode == SteeringMode.Seed);
 
     /// <summary>Refuses layers and autoencoders that do not fit together; reads no autoencoder.</summary>
     private void RequireSites(ParseResult parse)

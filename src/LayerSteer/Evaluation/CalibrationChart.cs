@@ -88,7 +88,7 @@ public sealed class CalibrationChart : Chart
             string.Create(
                 CultureInfo.InvariantCulture,
                 $"{_points.Count(point => point.IsCovered)} of {_points.Length} within their intervals "
-                + $"({Coverage * 100:F1} %)   ● within   ✕ not   hollow: abstained   – – forecast = realised"),
+                + $"({Coverage * 100:F1} %)\u2003● within\u2003✕ not\u2003hollow: abstained\u2003– – forecast = realised"),
             "soft small");
         return drawing;
     }

@@ -92,18 +92,19 @@ internal sealed class ChartAxis
     /// <summary>Multiples of 1, 2, 2.5 or 5 times a power of ten that contain the data.</summary>
     private static double[] Round(double low, double high, int ticks)
     {
-        double range = high > low ? high - low : low == 0 ? 1 : Math.Abs(low) * 0.2;
+        double size = Math.Max(Math.Abs(low), Math.Abs(high));
+        double range = high - low > 1e-9 * size ? high - low : size == 0 ? 1 : size * 0.2;
         double raw = range / Math.Max(1, ticks - 1);
         int power = (int)Math.Floor(Math.Log10(raw));
-        double size = Math.Pow(10, Math.Abs(power));
-        double unit = power < 0 ? 1 / size : size;
+        double scale = Math.Pow(10, Math.Abs(power));
+        double unit = power < 0 ? 1 / scale : scale;
         double digit = Steps.First(step => step * unit >= raw * (1 - 1e-12) || step == Steps[^1]);
         double first = Math.Floor(low / (digit * unit) * (1 + (low < 0 ? -1e-12 : 1e-12)));
         double last = Math.Ceiling(high / (digit * unit) * (1 + (high < 0 ? 1e-12 : -1e-12)));
         return
         [
             .. Enumerable.Range(0, (int)(Math.Max(last, first + 1) - first) + 1)
-                .Select(i => power < 0 ? (first + i) * digit / size : (first + i) * digit * size),
+                .Select(i => power < 0 ? (first + i) * digit / scale : (first + i) * digit * scale),
         ];
     }
 }

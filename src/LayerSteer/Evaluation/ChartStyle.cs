@@ -31,6 +31,7 @@ internal static class ChartStyle
     [
         ".chart text{font:12px system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;fill:var(--ink)}",
         ".chart .paper{fill:var(--bg)}",
+        ".chart .halo{paint-order:stroke;stroke:var(--bg);stroke-width:3px;stroke-linejoin:round}",
         ".chart .title{font-size:14px;font-weight:600}",
         ".chart .soft{fill:var(--soft)}",
         ".chart .small{font-size:11px}",

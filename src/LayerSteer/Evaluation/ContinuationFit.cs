@@ -87,7 +87,7 @@ public sealed class ContinuationFitter : IDisposable
     public void Dispose() => _unsteered.Dispose();
 
     /// <summary>A sequence must fit into one pass whole.</summary>
-    private static int RowsFor(Decoder decoder) => Math.Max(DecoderRun.DefaultRows, decoder.Spec.ContextLength);
+    internal static int RowsFor(Decoder decoder) => Math.Max(DecoderRun.DefaultRows, decoder.Spec.ContextLength);
 
     private static int RowsOf(MeasuredContinuation c) =>
         Math.Max(c.PromptIds.Length, c.BareIds.Length) + c.Ids.Length - 1;
@@ -135,7 +135,7 @@ public sealed class ContinuationFitter : IDisposable
     }
 
     /// <summary>Σ q (a − b) − log Σ exp a with q = softmax(a): the divergence, but for log Σ exp b.</summary>
-    private static double Divergence(ReadOnlySpan<float> a, ReadOnlySpan<float> b)
+    internal static double Divergence(ReadOnlySpan<float> a, ReadOnlySpan<float> b)
     {
         double largest = LogLikelihood.Largest(a);
         double sum = 0;
@@ -153,7 +153,7 @@ public sealed class ContinuationFitter : IDisposable
     /// <summary>
     /// One pass over sequences of prompt and continuation; returns the row of logits of each one's first new token.
     /// </summary>
-    private static int[] Forward(
+    internal static int[] Forward(
         Decoder decoder, DecoderRun run, (int[] Prompt, int[] Ids)[] sequences, HookSet? hooks)
     {
         var caches = new List<KvCache>();

@@ -179,9 +179,9 @@ public static class EvaluationCharts
         };
     }
 
-    /// <summary>Whether an arm is there to compare with: others are compared with it, or it is the unsteered model.</summary>
+    /// <summary>Whether an arm is there to compare with: it has no controls of its own, but others have.</summary>
     internal static bool IsControl(EvaluationReport report, string arm) => arm == report.Arms[0].Name
-        || (report.Controls.Any(pair => pair.Control == arm) && report.Controls.All(pair => pair.Arm != arm));
+        || ReportFindings.Steered(report).All(steered => steered.Name != arm);
 
     /// <summary>Whether a metric is of nats, whose differences are shown as ratios of their exponentials.</summary>
     internal static bool IsRatio(string metric) => metric == EvaluationMetric.Surprise.Name;

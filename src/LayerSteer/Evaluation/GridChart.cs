@@ -87,7 +87,7 @@ public sealed class GridChart : Chart
 
         drawing.Text(
             12, heads + (_rows.Length * RowHeight) + 22,
-            "blue: up   orange: down   strong type: the interval does not include no change", "soft small");
+            "blue: up\u2003orange: down\u2003strong type: the interval does not include no change", "soft small");
         return drawing;
     }
 

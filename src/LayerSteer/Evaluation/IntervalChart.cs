@@ -55,9 +55,9 @@ public sealed class IntervalChart : Chart
         double high = Math.Max(none, _rows.Max(row => row.High));
         double names = Math.Clamp(_rows.Max(row => SvgDrawing.WidthOf(row.Name)) + 34, 80, 230);
         string[] figures = [.. _rows.Select(Figure)];
-        double numbers = figures.Max(figure => SvgDrawing.WidthOf(figure, 11)) + 20;
+        double numbers = figures.Max(figure => SvgDrawing.WidthOf(figure, 11)) + 34;
         var frame = new ChartFrame(
-            Ratios ? ChartAxis.Logarithmic(low, high) : ChartAxis.Linear(low, high),
+            Ratios ? ChartAxis.Logarithmic(low, high) : ChartAxis.Linear(low, high, 7),
             ChartAxis.Linear(0, 1), names, Top, ChartWidth - numbers, bottom);
         frame.DrawX(drawing, XName);
         drawing.Line(frame.X(none), Top, frame.X(none), bottom, "ink");
@@ -78,7 +78,7 @@ public sealed class IntervalChart : Chart
 
         drawing.Text(
             12, bottom + 56,
-            "● steered or tuned   ◇ control or baseline   filled: told from chance   hollow: not", "soft small");
+            "● steered\u2003◇ what it is compared with\u2003filled: told from chance\u2003hollow: not", "soft small");
         return drawing;
     }
 

@@ -11,7 +11,7 @@ internal static class PageStyle
 
         *{box-sizing:border-box}
         html{background:var(--bg);color:var(--ink)}
-        body{font:16px/1.55 system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;margin:0 auto;max-width:68rem;padding:1rem 1rem 6rem}
+        body{font:16px/1.55 system-ui,-apple-system,'Segoe UI',Helvetica,Arial,sans-serif;margin:0 auto;max-width:74rem;padding:1rem 1rem 6rem}
         h1{font-size:1.75rem;line-height:1.2;margin:.6rem 0}
         h2{font-size:1.3rem;margin:2.4rem 0 .6rem;padding-top:.6rem;border-top:1px solid var(--line)}
         h3{font-size:1.05rem;margin:1.4rem 0 .4rem}
@@ -23,10 +23,10 @@ internal static class PageStyle
         .soft{color:var(--soft)}
         .scroll{overflow-x:auto;margin:.6rem 0;border:1px solid var(--line);border-radius:6px}
         .scroll:focus-visible,.term:focus-visible,.tok:focus-visible,summary:focus-visible{outline:2px solid var(--link);outline-offset:1px}
-        .scroll svg{display:block;max-width:100%;height:auto;min-width:34rem;margin:0 auto}
-        .scroll.wide svg{max-width:none}
+        .scroll svg{display:block;width:100%;max-width:54rem;height:auto;min-width:34rem;margin:0 auto}
+        .scroll.wide svg{width:auto;max-width:none}
         table{border-collapse:collapse;font-size:.86rem;font-variant-numeric:tabular-nums}
-        th,td{padding:.3rem .6rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
+        th,td{padding:.3rem .5rem;text-align:left;vertical-align:top;border-bottom:1px solid var(--line)}
         tr:last-child>*{border-bottom:0}
         thead th{background:var(--card);white-space:nowrap}
         tbody th{position:sticky;left:0;background:var(--bg);font-weight:600;white-space:nowrap}
@@ -42,7 +42,7 @@ internal static class PageStyle
         .findings .tone{float:right;margin-left:.8rem;font-size:.8rem;font-weight:600;color:var(--soft)}
         .term{border-bottom:1px dotted var(--soft);cursor:help}
         [data-tip]:hover::after,[data-tip]:focus::after{content:attr(data-tip);position:fixed;z-index:9;left:50%;bottom:.6rem;transform:translateX(-50%);width:min(46rem,calc(100vw - 1.2rem));background:var(--ink);color:var(--bg);font:14px/1.45 system-ui,sans-serif;white-space:pre-line;text-align:left;padding:.6rem .8rem;border-radius:6px;box-shadow:0 2px 12px #0006}
-        details{margin:.5rem 0}
+        details{margin:.25rem 0}
         summary{cursor:pointer;font-weight:600;padding:.2rem 0}
         .cards{display:grid;grid-template-columns:repeat(auto-fill,minmax(min(17rem,100%),1fr));gap:.7rem;margin:.6rem 0}
         .card{border:1px solid var(--line);border-radius:6px;padding:.6rem .8rem;background:var(--card);min-width:0}
@@ -55,7 +55,7 @@ internal static class PageStyle
         dl{margin:.6rem 0}
         dt{font-weight:600;margin-top:.5rem}
         dd{margin:0 0 0 1.2rem;max-width:48rem}
-        @media (max-width:40rem){body{font-size:15px;padding:.7rem .7rem 7rem}h1{font-size:1.4rem}tbody th{max-width:9rem;white-space:normal;overflow-wrap:anywhere}.findings .tone{float:none;display:block;margin:0}}
+        @media (max-width:40rem){body{font-size:15px;padding:.7rem .7rem 7rem}h1{font-size:1.4rem}tbody th{min-width:5rem;max-width:8rem;white-space:normal;overflow-wrap:break-word}.findings .tone{float:none;display:block;margin:0}}
         @media print{body{max-width:none;font-size:10.5pt;padding:0}nav{display:none}h2{break-after:avoid}.card,.findings li,.scroll,tr{break-inside:avoid}.scroll{overflow:visible}.scroll svg{min-width:0;max-width:100%}table{font-size:7.5pt}th,td{padding:.12rem .25rem}td.n,tbody th,thead th{white-space:normal;position:static}.card .text{max-height:none}details:not([open])::details-content{content-visibility:visible;block-size:auto}.tok,mark,.heat{print-color-adjust:exact;-webkit-print-color-adjust:exact}}
 
         """;

@@ -50,7 +50,7 @@ internal sealed class PageWriter
     /// <summary>A part that is folded until it is asked for.</summary>
     public void Details(string summary, bool open, Action content)
     {
-        Line($"<details{(open ? " open" : "")}><summary>{MarkupText.Escape(summary)}</summary>");
+        Line($"<details{(open ? " open=\"\"" : "")}><summary>{MarkupText.Escape(summary)}</summary>");
         content();
         Line("</details>");
     }
@@ -71,7 +71,12 @@ internal sealed class PageWriter
 
     /// <summary>A text with the words marked that another text does not have.</summary>
     public static string Marked(string text, string other) => string.Concat(WordDiff.Of(text, other).Select(piece =>
-        piece.IsChanged ? $"<mark>{MarkupText.Escape(piece.Text)}</mark>" : MarkupText.Escape(piece.Text)));
+    {
+        string words = piece.Text.TrimStart();
+        string spaces = piece.Text[..^words.Length];
+        return MarkupText.Escape(spaces)
+            + (piece.IsChanged ? $"<mark>{MarkupText.Escape(words)}</mark>" : MarkupText.Escape(words));
+    }));
 
     /// <summary>The list of the definitions that <see cref="Term"/> was told, and others.</summary>
     public void Definitions(IEnumerable<(string Name, string Id, string Definition)> terms)

@@ -92,7 +92,8 @@ public static class ReportFindings
     private static string Described(EvaluationReport report, string group, ControlReport pair) =>
         pair.Control == group && report.Arms.FirstOrDefault(arm => arm.Name == group) is { } arm
             ? $"{group} ({arm.Description})"
-            : $"{group}, its own control";
+            : $"{group}, each its own ({pair.Control}: "
+                + $"{report.Arms.FirstOrDefault(arm => arm.Name == pair.Control)?.Description ?? "not described"})";
 
     private static ReportFinding Compared(
         string question, IEnumerable<(string Name, MetricReport? Metric, bool IsMore)> rows)
@@ -137,9 +138,9 @@ public static class ReportFindings
                 && SimilarityOf(arm.Metrics)?.Difference > SimilarityOf(best.Metrics)!.Difference),
         ];
         findings.Add(new ReportFinding(
-            "Does anything else gain more within the same budget?",
-            better.Length == 0 ? "No other arm."
-                : string.Join("; ", better.Select(arm =>
+            "Is that the best within this budget?",
+            better.Length == 0 ? "Yes: no other arm gains more."
+                : "No, more is gained by " + string.Join("; ", better.Select(arm =>
                     $"{arm.Name}, {arm.Description}: {ReportTable.Difference(SimilarityOf(arm.Metrics)!)} at "
                     + EvaluationCharts.Times(RatioOf(arm)))) + ".",
             better.Length == 0 ? FindingTone.Yes : FindingTone.No));

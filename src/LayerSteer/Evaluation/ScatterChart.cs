@@ -73,7 +73,7 @@ public sealed class ScatterChart : Chart
                 (double[])[point.Y, point.YInterval?.Low ?? point.Y, point.YInterval?.High ?? point.Y]),
         ];
         ChartAxis x = ChartAxis.Logarithmic(costs.Min(), costs.Max());
-        var frame = new ChartFrame(x, ChartAxis.Linear(effects.Min(), effects.Max()), Left, 10, Right, Bottom);
+        var frame = new ChartFrame(x, ChartAxis.Linear(effects.Min(), effects.Max(), 7), Left, 10, Right, Bottom);
         frame.Draw(drawing, XName, YName);
         if (frame.Y(0) < Bottom)
         {
@@ -96,7 +96,7 @@ public sealed class ScatterChart : Chart
         DrawPoints(drawing, frame, x);
         drawing.Text(
             Left, Bottom + 56,
-            "● steered or tuned   ◇ control or baseline   – – front: no other gains more for less   "
+            "● steered\u2003◇ what it is compared with\u2003– – front: no other gains more for less\u2003"
             + "whiskers: intervals", "soft small");
         return drawing;
     }
@@ -169,7 +169,7 @@ public sealed class ScatterChart : Chart
             drawing.Marker(
                 point.IsControl ? 3 : 0, at[i].X, at[i].Y, 5.5, point.IsControl ? $"hollow s{look}" : $"f{look}",
                 $"{point.Name}: {YName} {ReportTable.Number(point.Y)}, {XName} {ReportTable.Number(point.X)}");
-            drawing.Text(boxes[i].X + 2, boxes[i].Y + 12, names[i], point.IsControl ? "soft" : "");
+            drawing.Text(boxes[i].X + 2, boxes[i].Y + 12, names[i], point.IsControl ? "halo soft" : "halo");
         }
     }
 }

@@ -1,6 +1,7 @@
 using System.Text;
 using System.Text.Json;
 using LayerSteer.Evaluation;
+using LayerSteer.Tests.Evaluation;
 using LayerSteer.Tests.Formats;
 using Xunit;
 
@@ -67,6 +68,12 @@ public sealed class EvaluateCommandTests : IDisposable
             Path.Combine(_folder.File("out"), "evaluation.md"), TestContext.Current.CancellationToken);
         Assert.Contains("| swap − random-swap |", markdown, StringComparison.Ordinal);
         Assert.Contains("**finetuned**: not run for all topics, no checkpoint was given for bakery.", markdown);
+        string page = await File.ReadAllTextAsync(
+            Path.Combine(_folder.File("out"), EvaluationPage.FileName), TestContext.Current.CancellationToken);
+        PageChecks.Body(page);
+        Assert.Equal(EvaluationPage.Text(report), page);
+        Assert.Equal(report.Topics, report.Latents.Select(topic => topic.Topic));
+        Assert.All(report.Latents, topic => Assert.All(topic.Latents, latent => Assert.NotEmpty(latent.Writes)));
     }
 
     [Fact]
@@ -76,14 +83,17 @@ public sealed class EvaluateCommandTests : IDisposable
         await CliRun.Done(arguments);
         byte[] results = await Bytes("out", EvaluationLog.ResultFile);
         byte[] report = await Bytes("out", "evaluation.json");
+        byte[] page = await Bytes("out", EvaluationPage.FileName);
         await File.WriteAllBytesAsync(
             Path.Combine(_folder.File("out"), EvaluationLog.ResultFile),
             results[..(results.Length * 2 / 5)],
             TestContext.Current.CancellationToken);
         File.Delete(Path.Combine(_folder.File("out"), "evaluation.json"));
-        await CliRun.Done([.. arguments, "--batch", "3", "--threads", "1"]);
+        await CliRun.Done([.. arguments, "--batch", "3", "--threads", "1", "--charts", _folder.File("charts")]);
         Assert.Equal(results, await Bytes("out", EvaluationLog.ResultFile));
         Assert.Equal(report, await Bytes("out", "evaluation.json"));
+        Assert.Equal(page, await Bytes("out", EvaluationPage.FileName));
+        Assert.True(File.Exists(Path.Combine(_folder.File("charts"), "effect-cost.svg")));
     }
 
     [Fact]

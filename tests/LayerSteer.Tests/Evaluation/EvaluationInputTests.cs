@@ -204,6 +204,8 @@ public sealed class EvaluationInputTests : IDisposable
         Distinct1 = 1,
         Distinct2 = 0.5,
         Repetition = null,
+        Adherence = 0.25,
+        Leakage = null,
         EditChange = 0,
     };
 

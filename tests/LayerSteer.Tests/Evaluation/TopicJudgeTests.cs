@@ -102,9 +102,11 @@ public class TopicJudgeTests
         using var encoder = new PlaneEncoder();
         EvaluationTopic[] topics = [Topic("boats", "0"), Topic("bread", "180")];
         TopicJudge judge = await TopicJudge.CreateAsync(topics, encoder, [], Cancellation);
-        Judgement[]?[] judged = await judge.OfAsync([" \n", "10"], Cancellation);
+        JudgedText?[] judged = await judge.OfAsync([" \n", "10", "10"], ["0", "70", " "], Cancellation);
         Assert.Null(judged[0]);
-        Assert.Equal((true, false), (judged[1]![0].IsNearest, judged[1]![1].IsNearest));
+        Assert.Equal((true, false), (judged[1]!.Topics[0].IsNearest, judged[1]!.Topics[1].IsNearest));
+        Assert.Equal(0.5, judged[1]!.Adherence!.Value, 1e-6);
+        Assert.Null(judged[2]!.Adherence);
     }
 
     [Fact]
