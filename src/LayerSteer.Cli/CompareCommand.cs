@@ -23,7 +23,8 @@ internal static class CompareCommand
         Option<string[]> arms = new("--arms")
         {
             Description = $"Arms separated by commas: {string.Join(", ", CompareArm.Names)}; a method's strength may stand "
-                + $"behind it, such as clamp=0.2. Default: {string.Join(",", CompareArm.Default.Select(arm => arm.Name))}.",
+                + "behind it, such as clamp=0.2; otherwise it is --strength, or the pocket model's own for its method. "
+                + $"Default: {string.Join(",", CompareArm.Default.Select(arm => arm.Name))}.",
             HelpName = "name,name=strength,…",
         };
         var loading = new LoadingArguments(command);

@@ -157,7 +157,7 @@ public static class EvaluationCharts
                 figure.Difference!.Value,
                 IsRatio(metric.Name)
                     ? "×" + ReportTable.Number(Math.Exp(figure.Difference!.Value))
-                    : ReportTable.Signed(figure.Difference!.Value)[..^1],
+                    : Short(figure.Difference!.Value),
                 IsTold(figure),
                 $"{arm.Name}, {topic.Topic}: {ReportTable.Cell(figure)}"
                 + (topic.Strength is { } strength ? $", at strength {ChartAxis.Label(strength)}" : "")));
@@ -197,6 +197,10 @@ public static class EvaluationCharts
     internal static bool IsTold(MetricReport? metric) => metric is { Low: > 0 } or { High: < 0 };
 
     internal static string Times(double ratio) => $"{ReportTable.Number(ratio)} times the perplexity";
+
+    /// <summary>A signed figure for a small cell.</summary>
+    private static string Short(double value) => value.ToString(
+        Math.Abs(value) < 10 ? "+0.00;−0.00;0.00" : "+0;−0;0", CultureInfo.InvariantCulture);
 
     private static string Compared(MetricDescription metric, string with) =>
         IsRatio(metric.Name) ? $"times {with}" : $"difference to {with}";

@@ -49,7 +49,7 @@ public static class EvaluationPage
     private static string Chosen(EvaluationReport report) => report.DevPrompts.Count == 0 ? string.Empty
         : string.Create(
             CultureInfo.InvariantCulture,
-            $"Strengths were chosen on {report.DevPrompts.Count} other prompts: the highest topic similarity within "
+            $"Strengths were chosen on {Count(report.DevPrompts.Count, "other prompt")}: the highest topic similarity within "
             + $"{report.PerplexityBudget} times the unsteered perplexity. ");
 
     private static string Count(int count, string what) => $"{count} {what}{(count == 1 ? "" : "s")}";
