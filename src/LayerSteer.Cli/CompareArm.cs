@@ -19,7 +19,7 @@ internal enum CompareArmKind
     FineTuned,
 }
 
-/// <summary>An arm of `compare`, as it is asked for: unsteered, hint, finetuned, or a method, METHOD=STRENGTH.</summary>
+/// <summary>An arm of `compare` as it is asked for: unsteered, hint, finetuned, METHOD or METHOD=STRENGTH.</summary>
 /// <param name="Name">As it was typed.</param>
 /// <param name="Kind">What it is.</param>
 /// <param name="Method">The method of a steered arm.</param>

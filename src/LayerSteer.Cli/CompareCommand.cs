@@ -22,12 +22,14 @@ internal static class CompareCommand
         command.Arguments.Add(prompt);
         Option<string[]> arms = new("--arms")
         {
-            Description = $"Arms separated by commas: {string.Join(", ", CompareArm.Names)}; a method's strength may stand "
-                + $"behind it, such as clamp=0.2. Default: {string.Join(",", CompareArm.Default.Select(arm => arm.Name))}.",
+            Description = $"Arms separated by commas: {string.Join(", ", CompareArm.Names)}; a method's strength may "
+                + "stand behind it, such as clamp=0.2; otherwise it is --strength, or the pocket model's own for its method. "
+                + $"Default: {string.Join(",", CompareArm.Default.Select(arm => arm.Name))}.",
             HelpName = "name,name=strength,…",
         };
         var loading = new LoadingArguments(command);
-        var steering = new SteeringArguments(command, loading, new PipelineArguments(command, loading), oneMethod: false);
+        var steering = new SteeringArguments(
+            command, loading, new PipelineArguments(command, loading), oneMethod: false);
         var sampling = new SamplingArguments(command, Tokens);
         Option<string?> hint = new("--hint")
         {
@@ -55,7 +57,8 @@ internal static class CompareCommand
             var notRun = new Dictionary<string, string>();
             bool isDefault = parse.GetValue(arms) is not { Length: > 0 };
             CompareArm[] run = [.. asked.Where(arm => Runs(arm, steering.HasTopic(parse), tuned, isDefault, notRun))];
-            SteeringOptions[] plans = [.. run.Select(arm => OptionsOf(arm, options, pocket, steering.NamesStrength(parse)))];
+            bool namesStrength = steering.NamesStrength(parse);
+            SteeringOptions[] plans = [.. run.Select(arm => OptionsOf(arm, options, pocket, namesStrength))];
             GenerationRequest request = sampling.Request(parse, parse.GetRequiredValue(prompt));
             OutputFiles.Require(parse.GetValue(output));
             using var pool = new WorkerPool(steering.Threads(parse));
@@ -101,7 +104,7 @@ internal static class CompareCommand
         return split.Length == 0 ? CompareArm.Default : CompareArm.Parse(split);
     }
 
-    /// <summary>The pocket topic whose fine-tuned model is there; a topic of the user's own hides one of its name.</summary>
+    /// <summary>The pocket topic with its fine-tuned model; a topic of the user's own hides one of its name.</summary>
     private static string? TunedTopic(PocketModel? pocket, string? topic) =>
         pocket?.Topics.FirstOrDefault(known => known.Name == topic && known.Adapter is not null
             && !File.Exists(topic) && TopicFolder.All(pocket)[topic] == known.Profile)?.Name;
@@ -113,7 +116,8 @@ internal static class CompareCommand
         string? reason = arm.Kind switch
         {
             CompareArmKind.Hint when !hasTopic => "scores have no topic's name to hint at; give --topic",
-            CompareArmKind.FineTuned when tuned is null => "only ready topics of the pocket model come with a tuned model",
+            CompareArmKind.FineTuned when tuned is null =>
+                "only ready topics of the pocket model come with a tuned model",
             _ => null,
         };
         if (reason is null)

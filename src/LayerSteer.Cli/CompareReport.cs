@@ -48,13 +48,14 @@ internal sealed class CompareReport(Terminal terminal, bool json)
         }
 
         terminal.Note(
-            "shift: mean KL(arm ‖ unsteered) of the distributions that the tokens were drawn from, in nats; perplexity: of "
-            + "the text under the unsteered model");
+            "shift: mean KL(arm ‖ unsteered) of the distributions that the tokens were drawn from, in nats; perplexity: "
+            + "of the text under the unsteered model");
     }
 
     private static Paragraph Text(Comparison comparison, ComparedArm arm)
     {
-        Paragraph text = new Paragraph().Append(ModelText.Clean(comparison.Prompt), new Style(decoration: Decoration.Dim));
+        Paragraph text = new Paragraph()
+            .Append(ModelText.Clean(comparison.Prompt), new Style(decoration: Decoration.Dim));
         foreach (DiffPiece piece in WordDiff.Of(arm.Text, comparison.Arms[0].Text))
         {
             text.Append(

@@ -15,7 +15,7 @@ internal sealed class CompareRun(
     private const int MovesOfToken = 5;
     private const int TokensOfLatent = 5;
 
-    /// <summary>Latents are read off the output head for as long as that takes so many multiplications in all.</summary>
+    /// <summary>Latents are read off the output head while that takes no more than so many multiplications.</summary>
     private const double LensWork = 4e9;
 
     private readonly Dictionary<(HookPoint Point, int Latent), string[]> _writes = [];
@@ -35,28 +35,28 @@ internal sealed class CompareRun(
         CancellationToken cancellation)
     {
         GenerationResult[] results = Generate(arms, cancellation);
-        var compared = new List<(CompareArm Arm, SteeringPlan? Plan, GenerationResult Result, IReadOnlyList<TokenShift> Shifts)>();
+        var shifts = new List<IReadOnlyList<TokenShift>>();
         for (int i = 0; i < arms.Count; i++)
         {
-            compared.Add((arms[i].Arm, arms[i].Plan, results[i], TokenShifts.Of(
+            shifts.Add(TokenShifts.Of(
                 steerer.Decoder,
                 new MeasuredContinuation(results[i].PromptIds, results[0].PromptIds, results[i].Ids, arms[i].Plan),
                 arms[i].Arm.Kind == CompareArmKind.FineTuned ? fineTuned : null,
                 MovesOfToken,
-                cancellation)));
+                cancellation));
         }
 
         if (ReadsLatents)
         {
-            Read(compared.SelectMany(arm => arm.Shifts).SelectMany(shift => shift.Moves), arms, cancellation);
+            Read(shifts.SelectMany(its => its).SelectMany(shift => shift.Moves), arms, cancellation);
         }
 
         return new Comparison(
             request.Prompt,
             topic,
             [
-                .. compared.Select(arm => new ComparedArm(
-                    arm.Arm.Name, Describe(arm.Arm, arm.Plan), arm.Result.Text, [.. arm.Shifts.Select(Token)])),
+                .. arms.Select((arm, i) => new ComparedArm(
+                    arm.Arm.Name, Describe(arm.Arm, arm.Plan), results[i].Text, [.. shifts[i].Select(Token)])),
             ],
             Made(),
             notRun);

@@ -276,8 +276,8 @@ internal static class EvaluateCommand
         }
 
         terminal.Note(
-            $"'{output}' holds {EvaluationReport.FileName}, {EvaluationMarkdown.FileName}, {EvaluationPage.FileName} and "
-            + "every continuation");
+            $"'{output}' holds {EvaluationReport.FileName}, {EvaluationMarkdown.FileName}, {EvaluationPage.FileName} "
+            + "and every continuation");
     }
 
     private static JsonObject Json(ArmReport arm) => new()

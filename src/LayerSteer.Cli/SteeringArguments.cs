@@ -215,8 +215,11 @@ internal sealed class SteeringArguments
 
     /// <summary>The plan of what is named: scores, a topic, or the texts to make one of.</summary>
     public SteeringPlan Plan(
-        ParseResult parse, Terminal terminal, Steerer steerer, SteeringOptions options, CancellationToken cancellation) =>
-        SteeringMethods.NeedsScores(options.Method)
+        ParseResult parse,
+        Terminal terminal,
+        Steerer steerer,
+        SteeringOptions options,
+        CancellationToken cancellation) => SteeringMethods.NeedsScores(options.Method)
             ? Source(parse, terminal, steerer, options.Mode, cancellation).Plan(options)
             : steerer.Plan(options);
 

@@ -59,7 +59,7 @@ public sealed class BarChart : Chart
             drawing.Text(
                 ChartWidth - notes + 12, y + 16,
                 SvgDrawing.Fit(
-                    bar.Note.Length > 0 ? $"{ReportTable.Number(bar.Value)}  {bar.Note}" : ReportTable.Number(bar.Value),
+                    $"{ReportTable.Number(bar.Value)} {bar.Note}".Trim(),
                     notes - 20, 11),
                 "small", tip: bar.Note.Length > 0 ? bar.Note : null);
         }

@@ -17,8 +17,8 @@ public sealed record CalibrationPoint(
 }
 
 /// <summary>
-/// Forecasts against what came of them: on the diagonal they were right. The interval of each is drawn; what fell out of
-/// its interval is a cross.
+/// Forecasts against what came of them: on the diagonal they were right. The interval of each is drawn; what fell out
+/// of its interval is a cross.
 /// </summary>
 public sealed class CalibrationChart : Chart
 {
@@ -88,7 +88,7 @@ public sealed class CalibrationChart : Chart
             string.Create(
                 CultureInfo.InvariantCulture,
                 $"{_points.Count(point => point.IsCovered)} of {_points.Length} within their intervals "
-                + $"({Coverage * 100:F1} %)\u2003● within\u2003✕ not\u2003hollow: abstained\u2003– – forecast = realised"),
+                + $"({Coverage * 100:F1} %)\u2003● within\u2003✕ not\u2003hollow: abstained\u2003– – equal"),
             "soft small");
         return drawing;
     }

@@ -4,8 +4,8 @@ using LayerSteer.Formats;
 namespace LayerSteer.Evaluation;
 
 /// <summary>
-/// A chart as SVG: text alone, without scripts, fonts or anything from elsewhere; the same numbers give the same file to
-/// the byte. It has a title and a description for those who do not see it, and nothing in it is told by colour alone.
+/// A chart as SVG: text alone, without scripts, fonts or anything from elsewhere; the same numbers give the same file
+/// to the byte. It has a title and a description for those who do not see it, and nothing in it is told by colour alone.
 /// </summary>
 public abstract class Chart
 {
@@ -51,8 +51,8 @@ public abstract class Chart
             CultureInfo.InvariantCulture, $"width=\"{drawing.Width:0.##}\" height=\"{drawing.Height + Head:0.##}\"");
         return string.Create(
             CultureInfo.InvariantCulture,
-            $"<svg{attributes} class=\"chart\" {size} viewBox=\"0 0 {drawing.Width:0.##} {drawing.Height + Head:0.##}\" "
-            + $"role=\"img\" aria-labelledby=\"{id}-title {id}-desc\">\n"
+            $"<svg{attributes} class=\"chart\" {size} "
+            + $"viewBox=\"0 0 {drawing.Width:0.##} {drawing.Height + Head:0.##}\" role=\"img\" aria-labelledby=\"{id}-title {id}-desc\">\n"
             + $"<title id=\"{id}-title\">{MarkupText.Escape(Title)}</title>\n"
             + $"<desc id=\"{id}-desc\">{MarkupText.Escape(Description)}</desc>\n"
             + $"{style}<rect class=\"paper\" {size} rx=\"6\"/>\n"

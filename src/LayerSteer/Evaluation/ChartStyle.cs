@@ -1,8 +1,8 @@
 namespace LayerSteer.Evaluation;
 
 /// <summary>
-/// Colours and lines of charts and pages, for light and dark screens; paper is light. The series' colours are told apart
-/// with every common kind of colour blindness (after Okabe and Ito), and each has a dash and a marker of its own beside.
+/// Colours and lines of charts and pages, for light and dark screens; paper is light. The series' colours are told
+/// apart with every common kind of colour blindness (after Okabe and Ito), and each has a dash and a marker beside.
 /// </summary>
 internal static class ChartStyle
 {
@@ -10,13 +10,13 @@ internal static class ChartStyle
     public const int Series = 8;
 
     private const string Light =
-        "--bg:#fff;--ink:#1f2328;--soft:#59636e;--line:#d1d9e0;--card:#f6f8fa;--up:#5aa5de;--down:#ee9a4d;--hot:#e8a33d;"
-        + "--mark:#fff0b8;--link:#0969da;--s0:#0072b2;--s1:#c2500a;--s2:#00805c;--s3:#b0478a;--s4:#9a6b00;--s5:#2b83ba;"
+        "--bg:#fff;--ink:#1f2328;--soft:#59636e;--line:#d1d9e0;--card:#f6f8fa;--up:#5aa5de;--down:#ee9a4d;"
+        + "--hot:#e8a33d;--mark:#fff0b8;--link:#0969da;--s0:#0072b2;--s1:#c2500a;--s2:#00805c;--s3:#b0478a;--s4:#9a6b00;--s5:#2b83ba;"
         + "--s6:#6a4fb3;--s7:#5c5c5c";
 
     private const string Dark =
-        "--bg:#0d1117;--ink:#e6edf3;--soft:#9da7b1;--line:#343b44;--card:#161b22;--up:#2f7fc1;--down:#b8651b;--hot:#a06a12;"
-        + "--mark:#574a12;--link:#58a6ff;--s0:#58b1f0;--s1:#ff9a5c;--s2:#3ecfa0;--s3:#ef9fd0;--s4:#f0c04a;--s5:#9ad4f5;"
+        "--bg:#0d1117;--ink:#e6edf3;--soft:#9da7b1;--line:#343b44;--card:#161b22;--up:#2f7fc1;--down:#b8651b;"
+        + "--hot:#a06a12;--mark:#574a12;--link:#58a6ff;--s0:#58b1f0;--s1:#ff9a5c;--s2:#3ecfa0;--s3:#ef9fd0;--s4:#f0c04a;--s5:#9ad4f5;"
         + "--s6:#bda2f2;--s7:#b5b5b5";
 
     private static readonly string[] Dashes = ["", "7 4", "2 3", "9 3 2 3", "12 4", "4 2", "1 4", "6 2 1 2 1 2"];

@@ -15,8 +15,8 @@ public static class ComparisonPage
     private const int MostMoved = 5;
 
     private const string ShiftTerm =
-        "KL(p_arm ‖ p_unsteered) of the distribution that the token was drawn from, in nats, given the same tokens before "
-        + "it: 0 is untouched";
+        "KL(p_arm ‖ p_unsteered) of the distribution that the token was drawn from, in nats, given the same tokens "
+        + "before it: 0 is untouched";
 
     /// <summary>Writes a comparison as a page, whole or not at all.</summary>
     /// <param name="comparison">The comparison.</param>
@@ -61,8 +61,8 @@ public static class ComparisonPage
             string text = arm == comparison.Arms[0]
                 ? MarkupText.Escape(arm.Text)
                 : PageWriter.Marked(arm.Text, comparison.Arms[0].Text);
-            page.Line($"<p class=\"text\" dir=\"auto\"><span class=\"soft\">{MarkupText.Escape(comparison.Prompt)}</span>"
-                + $"{text}</p></article>");
+            page.Line("<p class=\"text\" dir=\"auto\">"
+                + $"<span class=\"soft\">{MarkupText.Escape(comparison.Prompt)}</span>{text}</p></article>");
         }
 
         page.Line("</div>");
@@ -75,8 +75,8 @@ public static class ComparisonPage
     private static string Figures(PageWriter page, ComparedArm arm) =>
         $"{page.Term("mean shift", "mean-shift", $"the mean over the text's tokens of {ShiftTerm}")} "
         + $"{(arm.Divergence is { } shift ? ReportTable.Number(Math.Max(0, shift)) : "–")} nats · "
-        + $"{page.Term("perplexity", "perplexity", "exp of −mean log probability of the text's tokens under the unsteered "
-            + "model, given the bare prompt")} "
+        + $"{page.Term("perplexity", "perplexity", "exp of −mean log probability of the text's tokens under the "
+            + "unsteered model, given the bare prompt")} "
         + $"{(arm.Perplexity is { } perplexity ? ReportTable.Number(perplexity) : "–")}";
 
     private static void HeatMap(PageWriter page, Comparison comparison)
@@ -95,9 +95,10 @@ public static class ComparisonPage
                 + $"{string.Concat(arm.Tokens.Select(Token))}</p>");
             if (arm.Tokens.Any(token => token.Divergence > 0))
             {
-                page.Paragraph("Moved most: " + string.Join(", ", arm.Tokens.OrderByDescending(token => token.Divergence)
-                    .Take(MostMoved).Select(token => $"“{Shown(token.Text)}” {ReportTable.Number(token.Divergence)} nats "
-                        + $"({Percent(token.Probability)} here, {Percent(token.Unsteered)} unsteered)")) + ".", "soft");
+                IEnumerable<string> most = arm.Tokens.OrderByDescending(token => token.Divergence).Take(MostMoved)
+                    .Select(token => $"“{Shown(token.Text)}” {ReportTable.Number(token.Divergence)} nats "
+                        + $"({Percent(token.Probability)} here, {Percent(token.Unsteered)} unsteered)");
+                page.Paragraph($"Moved most: {string.Join(", ", most)}.", "soft");
             }
         }
     }
@@ -121,7 +122,8 @@ public static class ComparisonPage
     /// <summary>The colour of a shift; its square root, so that small shifts are told from none.</summary>
     private static string Heat(double shift) => string.Create(
         CultureInfo.InvariantCulture,
-        $"background:color-mix(in srgb,var(--hot) {Math.Sqrt(Math.Clamp(shift / FullShift, 0, 1)) * 100:0}%,transparent)");
+        $"background:color-mix(in srgb,var(--hot) {Math.Sqrt(Math.Clamp(shift / FullShift, 0, 1)) * 100:0}%,"
+        + $"transparent)");
 
     private static string Percent(double probability) => string.Create(
         CultureInfo.InvariantCulture, $"{probability * 100:0.##} %");

@@ -94,7 +94,8 @@ public static class EvaluationCharts
             report,
             metric,
             $"{NameOf(metric)}: {Compared(metric, "unsteered")}",
-            $"filled where the sign's p-value after Holm is below {Significance.ToString(CultureInfo.InvariantCulture)}",
+            string.Create(
+                CultureInfo.InvariantCulture, $"filled where the signs' p-value after Holm is below {Significance}"),
             report.Arms.Select(arm => (
                 arm.Name, Of(arm.Metrics, metric.Name), IsControl(report, arm.Name),
                 Of(arm.Metrics, metric.Name)?.PHolm < Significance)));
@@ -157,7 +158,7 @@ public static class EvaluationCharts
                 figure.Difference!.Value,
                 IsRatio(metric.Name)
                     ? "×" + ReportTable.Number(Math.Exp(figure.Difference!.Value))
-                    : ReportTable.Signed(figure.Difference!.Value)[..^1],
+                    : Short(figure.Difference!.Value),
                 IsTold(figure),
                 $"{arm.Name}, {topic.Topic}: {ReportTable.Cell(figure)}"
                 + (topic.Strength is { } strength ? $", at strength {ChartAxis.Label(strength)}" : "")));
@@ -198,6 +199,10 @@ public static class EvaluationCharts
 
     internal static string Times(double ratio) => $"{ReportTable.Number(ratio)} times the perplexity";
 
+    /// <summary>A signed figure for a small cell.</summary>
+    private static string Short(double value) => value.ToString(
+        Math.Abs(value) < 10 ? "+0.00;−0.00;0.00" : "+0;−0;0", CultureInfo.InvariantCulture);
+
     private static string Compared(MetricDescription metric, string with) =>
         IsRatio(metric.Name) ? $"times {with}" : $"difference to {with}";
 
@@ -225,7 +230,8 @@ public static class EvaluationCharts
             $"{metric.Title}: {metric.Description}. "
             + string.Create(CultureInfo.InvariantCulture, $"{report.Confidence * 100:0.#} % intervals, {shown}. ")
             + Spoken(intervals.Select(row =>
-                $"{row.Name} {ReportTable.Number(row.Value)}, {ReportTable.Number(row.Low)} to {ReportTable.Number(row.High)}")),
+                $"{row.Name} {ReportTable.Number(row.Value)}, "
+                + $"{ReportTable.Number(row.Low)} to {ReportTable.Number(row.High)}")),
             intervals)
         {
             XName = ratio ? "times (logarithmic)" : $"difference in {metric.Title}",
@@ -243,8 +249,8 @@ public static class EvaluationCharts
         IReadOnlyList<ChartLevel> levels,
         Func<IReadOnlyList<StrengthPoint>, double?> of) => new(
         title,
-        $"{yName} of each method at each strength that was tried, mean over topics on the dev prompts; the large marker is "
-        + "the strength chosen for most topics.",
+        $"{yName} of each method at each strength that was tried, mean over topics on the dev prompts; the large marker "
+        + "is the strength chosen for most topics.",
         report.Strengths.GroupBy(point => point.Method).Select(method => new ChartLine(
             method.Key,
             [

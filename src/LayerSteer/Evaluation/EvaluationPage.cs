@@ -4,8 +4,8 @@ using LayerSteer.Formats;
 namespace LayerSteer.Evaluation;
 
 /// <summary>
-/// A report as one page of HTML: the verdicts in words first, then charts, texts side by side and every figure. It needs
-/// nothing but itself, and the same report gives the same page to the byte.
+/// A report as one page of HTML: the verdicts in words first, then charts, texts side by side and every figure. It
+/// needs nothing but itself, and the same report gives the same page to the byte.
 /// </summary>
 public static class EvaluationPage
 {
@@ -37,8 +37,8 @@ public static class EvaluationPage
         return page.Document("Evaluation of steering", string.Create(
             CultureInfo.InvariantCulture,
             $"{Count(report.Arms.Count, "arm")}, {Count(report.Topics.Count, "topic")}, "
-            + $"{Count(report.Prompts.Count, "prompt")}, {Count(report.Draws, "continuation")} of each; every arm with the "
-            + $"same prompts and the same seeds. {Chosen(report)}Intervals: {report.Confidence * 100:0.#} %, paired "
+            + $"{Count(report.Prompts.Count, "prompt")}, {Count(report.Draws, "continuation")} of each; every arm with "
+            + $"the same prompts and the same seeds. {Chosen(report)}Intervals: {report.Confidence * 100:0.#} %, paired "
             + $"bootstrap over prompts, {report.Resamples} draws."));
     }
 
@@ -49,8 +49,8 @@ public static class EvaluationPage
     private static string Chosen(EvaluationReport report) => report.DevPrompts.Count == 0 ? string.Empty
         : string.Create(
             CultureInfo.InvariantCulture,
-            $"Strengths were chosen on {report.DevPrompts.Count} other prompts: the highest topic similarity within "
-            + $"{report.PerplexityBudget} times the unsteered perplexity. ");
+            $"Strengths were chosen on {Count(report.DevPrompts.Count, "other prompt")}: the highest topic similarity "
+            + $"within {report.PerplexityBudget} times the unsteered perplexity. ");
 
     private static string Count(int count, string what) => $"{count} {what}{(count == 1 ? "" : "s")}";
 
@@ -67,8 +67,8 @@ public static class EvaluationPage
                 FindingTone.No => ("no", "✕ no"),
                 _ => ("note", ""),
             };
-            page.Line($"<li class=\"{kind}\"><span class=\"tone\">{tone}</span><b>{MarkupText.Escape(finding.Question)}</b>"
-                + $"{MarkupText.Escape(finding.Answer)}</li>");
+            page.Line($"<li class=\"{kind}\"><span class=\"tone\">{tone}</span>"
+                + $"<b>{MarkupText.Escape(finding.Question)}</b>{MarkupText.Escape(finding.Answer)}</li>");
         }
 
         page.Line("</ul>");
@@ -200,7 +200,7 @@ public static class EvaluationPage
     private static void Figures(PageWriter page, EvaluationReport report)
     {
         page.Section("figures", "All figures");
-        page.Paragraph("Means, and in brackets the differences to unsteered with their intervals; of perplexity ratios.");
+        page.Paragraph("Means, in brackets the differences to unsteered and their intervals; of perplexity ratios.");
         string[] heads = ["arm", .. report.Metrics.Select(metric => Term(page, metric))];
         page.Table("Arms by metrics", heads, report.Arms.Select(arm =>
             Row(arm.Name, report, metric => ReportTable.Cell(metric), arm.Metrics)));

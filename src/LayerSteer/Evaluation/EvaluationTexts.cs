@@ -12,8 +12,8 @@ internal static class EvaluationTexts
 
         page.Section("texts", "Texts side by side");
         page.Paragraph(
-            "For each topic the first continuation of the first prompt by every arm: the first of the run, not the best. "
-            + "Marked and underlined: words that the unsteered text does not have in that order.");
+            "For each topic the first continuation of the first prompt by every arm: the first of the run, not the "
+            + "best. Marked and underlined: words that the unsteered text does not have in that order.");
         bool first = true;
         foreach (IGrouping<string, EvaluationLine> topic in report.Examples.GroupBy(line => line.Topic))
         {

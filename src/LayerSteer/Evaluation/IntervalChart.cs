@@ -10,7 +10,7 @@ namespace LayerSteer.Evaluation;
 public sealed record ChartInterval(
     string Name, double Value, double Low, double High, bool IsShown = false, bool IsControl = false);
 
-/// <summary>Figures with their intervals, one a row, the largest first, against a value that stands for nothing.</summary>
+/// <summary>Figures with their intervals, one a row, the largest first, against a value that means nothing.</summary>
 public sealed class IntervalChart : Chart
 {
     private const double ChartWidth = 720;

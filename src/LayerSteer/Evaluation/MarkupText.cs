@@ -34,7 +34,7 @@ internal static class MarkupText
         return escaped.ToString();
     }
 
-    /// <summary>A name that can be an id in a document: letters, digits and underscores, the rest in hexadecimal.</summary>
+    /// <summary>A name that can be an id or a file: letters, digits and underscores, the rest in hexadecimal.</summary>
     public static string Id(string text) => string.Concat(text.EnumerateRunes().Select(rune =>
         rune.IsAscii && (char.IsAsciiLetterOrDigit((char)rune.Value) || rune.Value == '_')
             ? rune.ToString()

@@ -55,8 +55,9 @@ internal sealed class PageWriter
         Line("</details>");
     }
 
-    /// <summary>A table that scrolls in its own box; heads and cells are markup, the first column names the rows.</summary>
-    public void Table(string name, IEnumerable<string> heads, IEnumerable<IReadOnlyList<string>> rows, string kind = "n")
+    /// <summary>A table that scrolls in its own box; heads and cells are markup, the first cell names a row.</summary>
+    public void Table(
+        string name, IEnumerable<string> heads, IEnumerable<IReadOnlyList<string>> rows, string kind = "n")
     {
         Line($"<div class=\"scroll\" tabindex=\"0\" role=\"region\" aria-label=\"{MarkupText.Escape(name)}\"><table>");
         Line($"<thead><tr>{string.Concat(heads.Select(head => $"<th scope=\"col\">{head}</th>"))}</tr></thead><tbody>");

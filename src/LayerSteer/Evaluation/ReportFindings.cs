@@ -25,8 +25,8 @@ public enum FindingTone
 public sealed record ReportFinding(string Question, string Answer, FindingTone Tone);
 
 /// <summary>
-/// The findings of a report in words. An arm turns text to the topic where the p-value of its difference to the unsteered
-/// model is below 0.05 after Holm and the difference is above 0; it does so more than a control where the interval of
+/// The findings of a report in words. An arm turns text to the topic where the p-value of its difference to the
+/// unsteered model is below 0.05 after Holm and the difference is above 0; it does so more than a control where the interval of
 /// their paired difference lies above 0.
 /// </summary>
 public static class ReportFindings
@@ -64,7 +64,7 @@ public static class ReportFindings
         return findings;
     }
 
-    /// <summary>The arms that others are not only compared with: those with controls, or all where there are none.</summary>
+    /// <summary>The arms that are not only there to compare with: those with controls, or all if there are none.</summary>
     internal static ArmReport[] Steered(EvaluationReport report)
     {
         ArmReport[] steered = [.. report.Arms.Where(arm => report.Controls.Any(pair => pair.Arm == arm.Name))];
@@ -129,8 +129,8 @@ public static class ReportFindings
         findings.Add(new ReportFinding(
             "At what cost?",
             $"The strongest {budget} is {best.Name}: {ReportTable.Difference(SimilarityOf(best.Metrics)!)} at "
-            + $"{EvaluationCharts.Times(RatioOf(best))}; up on {best.TopicsUp} of {best.Topics.Count} topics, each by its "
-            + "own interval.",
+            + $"{EvaluationCharts.Times(RatioOf(best))}; up on {best.TopicsUp} of {best.Topics.Count} topics, each by "
+            + "its own interval.",
             FindingTone.Note));
         ArmReport[] better =
         [

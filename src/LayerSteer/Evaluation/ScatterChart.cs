@@ -66,7 +66,7 @@ public sealed class ScatterChart : Chart
         }
 
         double[] costs =
-            [.. _points.Select(point => Math.Min(point.X, Limit)), .. Budget is { } cost ? [Math.Min(cost, Limit)] : (double[])[]];
+            [.. _points.Select(point => point.X).Append(Budget ?? _points[0].X).Select(cost => Math.Min(cost, Limit))];
         double[] effects =
         [
             .. _points.SelectMany(point =>

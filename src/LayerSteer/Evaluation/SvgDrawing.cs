@@ -60,7 +60,10 @@ internal sealed class SvgDrawing(double width, double height)
         double r = radius * 1.15;
         (double X, double Y)[] corners = (shape % 4) switch
         {
-            1 => [(x - radius, y - radius), (x + radius, y - radius), (x + radius, y + radius), (x - radius, y + radius)],
+            1 =>
+            [
+                (x - radius, y - radius), (x + radius, y - radius), (x + radius, y + radius), (x - radius, y + radius),
+            ],
             2 => [(x, y - r), (x + r, y + (r * 0.8)), (x - r, y + (r * 0.8))],
             _ => [(x, y - (r * 1.1)), (x + (r * 1.1), y), (x, y + (r * 1.1)), (x - (r * 1.1), y)],
         };
@@ -72,20 +75,28 @@ internal sealed class SvgDrawing(double width, double height)
 
     /// <summary>A text; the anchor is start, middle or end.</summary>
     public void Text(
-        double x, double y, string text, string style = "", string anchor = "start", double turn = 0, string? tip = null)
+        double x,
+        double y,
+        string text,
+        string style = "",
+        string anchor = "start",
+        double turn = 0,
+        string? tip = null)
     {
         string turned = turn == 0 ? "" : $" transform=\"rotate({N(turn)} {N(x)} {N(y)})\"";
         string kind = style.Length == 0 ? "" : $" class=\"{style}\"";
         string title = tip is null ? "" : $"<title>{MarkupText.Escape(tip)}</title>";
         _shapes.Append(
             CultureInfo.InvariantCulture,
-            $"<text x=\"{N(x)}\" y=\"{N(y)}\" text-anchor=\"{anchor}\"{kind}{turned}>{title}{MarkupText.Escape(text)}</text>\n");
+            $"<text x=\"{N(x)}\" y=\"{N(y)}\" text-anchor=\"{anchor}\"{kind}{turned}>"
+            + $"{title}{MarkupText.Escape(text)}</text>\n");
     }
 
     public override string ToString() => _shapes.ToString();
 
     /// <summary>Two digits after the point and no minus in front of 0: the same file on every machine.</summary>
-    private static string N(double value) => (Math.Round(value, 2) + 0.0).ToString("0.##", CultureInfo.InvariantCulture);
+    private static string N(double value) =>
+        (Math.Round(value, 2) + 0.0).ToString("0.##", CultureInfo.InvariantCulture);
 
     private void Closed(string open, string name, string? tip) => _shapes.Append(
         tip is null ? open + "/>\n" : $"{open}><title>{MarkupText.Escape(tip)}</title></{name}>\n");

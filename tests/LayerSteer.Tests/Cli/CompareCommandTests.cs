@@ -73,7 +73,8 @@ public sealed class CompareCommandTests : IDisposable
     public async Task Strength_zero_and_orig_are_the_unsteered_model_to_the_bit()
     {
         JsonElement json = (await CliRun.Of(
-            "compare", Prompt, "--topic", "medical", "--arms", "orig,swap", "--strength", "0", "-n", "5", "--json")).Json;
+            "compare", Prompt, "--topic", "medical", "--arms", "orig,swap", "--strength", "0", "-n", "5",
+            "--json")).Json;
         Assert.Equal(["unsteered", "swap"], Arms(json).Select(arm => Text(arm, "arm")));
         Assert.Equal(
             Arms(json)[0].GetProperty("tokens").GetRawText(), Arms(json)[1].GetProperty("tokens").GetRawText());

@@ -39,7 +39,9 @@ public class ComparisonPageTests
         "I saw " + word,
         "harbour",
         [
-            new("unsteered", "the model as it is", " the house", [new(" the", 0, 0.5, 0.5, []), new(" house", 0, 0.1, 0.1, [])]),
+            new(
+                "unsteered", "the model as it is", " the house",
+                [new(" the", 0, 0.5, 0.5, []), new(" house", 0, 0.1, 0.1, [])]),
             new(
                 "swap " + word, "swap " + word, " the " + word,
                 [

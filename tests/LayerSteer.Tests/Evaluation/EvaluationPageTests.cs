@@ -55,7 +55,10 @@ public class EvaluationPageTests
     {
         EvaluationReport report = SampleReport.Create();
         XElement body = PageChecks.Body(EvaluationPage.Text(report));
-        string[] rows = [.. body.Descendants("th").Where(head => (string?)head.Attribute("scope") == "row").Select(head => head.Value)];
+        string[] rows =
+        [
+            .. body.Descendants("th").Where(head => (string?)head.Attribute("scope") == "row").Select(head => head.Value),
+        ];
         Assert.All(report.Arms.Take(4), arm => Assert.Contains(arm.Name, rows));
         XElement[] cards = [.. body.Descendants("article")];
         Assert.Equal(report.Examples.Count, cards.Length);
@@ -87,12 +90,14 @@ public class EvaluationPageTests
         ReportFinding hint = Assert.Single(
             findings, finding => finding.Question.StartsWith("More than hint", StringComparison.Ordinal));
         Assert.Equal(FindingTone.Partly, hint.Tone);
-        Assert.StartsWith("1 of 2: twist +0.100 [+0.070, +0.130]. Not shown: <script>", hint.Answer, StringComparison.Ordinal);
+        Assert.StartsWith(
+            "1 of 2: twist +0.100 [+0.070, +0.130]. Not shown: <script>", hint.Answer, StringComparison.Ordinal);
         ReportFinding random = Assert.Single(
-            findings, finding => finding.Question.StartsWith("More than random, each its own", StringComparison.Ordinal));
+            findings, finding => finding.Question.StartsWith("More than random, each", StringComparison.Ordinal));
         Assert.Equal("All 1: twist +0.190 [+0.160, +0.220].", random.Answer);
         ReportFinding cost = Assert.Single(findings, finding => finding.Question == "At what cost?");
-        Assert.Contains("twist: +0.200 [+0.170, +0.230] at 1.35 times the perplexity", cost.Answer, StringComparison.Ordinal);
+        Assert.Contains(
+            "twist: +0.200 [+0.170, +0.230] at 1.35 times the perplexity", cost.Answer, StringComparison.Ordinal);
         Assert.Contains(findings, finding => finding.Question == "Not run: finetuned");
     }
 

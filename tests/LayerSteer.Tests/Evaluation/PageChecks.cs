@@ -8,8 +8,8 @@ namespace LayerSteer.Tests.Evaluation;
 internal static partial class PageChecks
 {
     /// <summary>
-    /// The body of a page, which is well-formed XML: no text of it has become markup. Nothing in the page leads elsewhere
-    /// or runs.
+    /// The body of a page, which is well-formed XML: no text of it has become markup. Nothing in the page leads
+    /// elsewhere or runs.
     /// </summary>
     public static XElement Body(string page)
     {
@@ -49,10 +49,12 @@ internal static partial class PageChecks
     {
         Assert.DoesNotMatch(Elsewhere(), text);
         Assert.DoesNotMatch(Active(), text);
-        Assert.DoesNotContain(text, c => (char.IsControl(c) && c is not ('\n' or '\t')) || c is '\u202e' || char.IsSurrogate(c));
+        Assert.DoesNotContain(
+            text, c => (char.IsControl(c) && c is not ('\n' or '\t')) || c is '\u202e' || char.IsSurrogate(c));
     }
 
-    [GeneratedRegex("""(src|href|xlink:href)\s*=\s*["'](?!#|data:)|@import|url\s*\(|@font-face""", RegexOptions.IgnoreCase)]
+    [GeneratedRegex(
+        """(src|href|xlink:href)\s*=\s*["'](?!#|data:)|@import|url\s*\(|@font-face""", RegexOptions.IgnoreCase)]
     private static partial Regex Elsewhere();
 
     /// <summary>A script, or an attribute within a tag that runs one.</summary>

@@ -5,7 +5,8 @@ namespace LayerSteer.Tests.Evaluation;
 /// <summary>A report of made-up figures and of names and texts that try to get out of a page.</summary>
 internal static class SampleReport
 {
-    public const string Hostile = "<script>alert('1')</script> \"quoted\" & ]]> \u0001\u001b[31m\u202e\uD800 --> </style>";
+    public const string Hostile =
+        "<script>alert('1')</script> \"quoted\" & ]]> \u0001\u001b[31m\u202e\uD800 --> </style>";
 
     public static EvaluationReport Create() => new()
     {
@@ -18,7 +19,8 @@ internal static class SampleReport
         Confidence = 0.95,
         Resamples = 100,
         Judge = new JudgeQuality(
-            ["harbour", Hostile], new ClassifierAccuracy(0.9, 0.9, 0.3, 20), new ClassifierAccuracy(0.8, 0.8, 0.5, 20), 0.95),
+            ["harbour", Hostile], new ClassifierAccuracy(0.9, 0.9, 0.3, 20),
+            new ClassifierAccuracy(0.8, 0.8, 0.5, 20), 0.95),
         Metrics =
         [
             new("similarity", "topic similarity", "how near " + Hostile),
@@ -70,7 +72,8 @@ internal static class SampleReport
         [Figure("similarity", gain), Figure("nll", cost), Figure("of a later day", -gain)];
 
     private static MetricReport Figure(string name, double? value) => new(
-        name, value ?? 0, value, value - 0.03, value + 0.03, value is null ? null : 0.01, value is null ? null : 0.02, 8);
+        name, value ?? 0, value, value - 0.03, value + 0.03, value is null ? null : 0.01, value is null ? null : 0.02,
+        8);
 
     private static EvaluationLine Line(string arm, string topic, string text) => new()
     {
