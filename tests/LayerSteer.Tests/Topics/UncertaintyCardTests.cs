@@ -137,6 +137,22 @@ public sealed class UncertaintyCardTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void Texts_like_the_references_or_like_none_of_them_are_weak()
+    {
+        var figures = new VerdictFigures
+        {
+            GlobalP = 0.01, Significant = 3, Between = 0.01, InSupportShare = 1, EnergyP = 0.05, TopicPrompts = 1,
+        };
+        Assert.Equal(TopicProfile.Supported, TopicVerdict.Of(figures, new UncertaintyOptions()).Word);
+        Assert.Equal(
+            ["p of texts no different from the references 0.06, weak above 0.05"],
+            TopicVerdict.Of(figures with { EnergyP = 0.06 }, new UncertaintyOptions()).Reasons);
+        Assert.Equal(
+            ["references as near as the topic's own texts 0, weak below 1"],
+            TopicVerdict.Of(figures with { TopicPrompts = 0 }, new UncertaintyOptions()).Reasons);
+    }
+
+    [Fact]
     public void A_verdict_says_the_figures_that_decided_it_with_their_thresholds()
     {
         var figures = new VerdictFigures { GlobalP = 0.32, Significant = 0, Between = 0, InSupportShare = 0.05 };
