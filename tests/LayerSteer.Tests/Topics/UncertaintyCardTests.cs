@@ -127,8 +127,12 @@ public sealed class UncertaintyCardTests(ITestOutputHelper output)
         TopicVerdict verdict = TopicVerdict.Of(
             new VerdictFigures
             {
-                GlobalP = globalP, Significant = significant, Between = between, InSupportShare = inSupport,
-                SupportedMass = mass, UnexplainedVariance = fvu,
+                GlobalP = globalP,
+                Significant = significant,
+                Between = between,
+                InSupportShare = inSupport,
+                SupportedMass = mass,
+                UnexplainedVariance = fvu,
             },
             new UncertaintyOptions());
 
@@ -141,7 +145,12 @@ public sealed class UncertaintyCardTests(ITestOutputHelper output)
     {
         var figures = new VerdictFigures
         {
-            GlobalP = 0.01, Significant = 3, Between = 0.01, InSupportShare = 1, EnergyP = 0.05, TopicPrompts = 1,
+            GlobalP = 0.01,
+            Significant = 3,
+            Between = 0.01,
+            InSupportShare = 1,
+            EnergyP = 0.05,
+            TopicPrompts = 1,
         };
         Assert.Equal(TopicProfile.Supported, TopicVerdict.Of(figures, new UncertaintyOptions()).Word);
         Assert.Equal(
@@ -185,11 +194,15 @@ public sealed class UncertaintyCardTests(ITestOutputHelper output)
         using var folder = new TemporaryFolder();
         ReferenceIndex index = Sample(folder, 10, dSae: 40, active: 9);
         var error = Assert.Throws<ArgumentException>(() => UncertaintyCard.Measure(
-            index, Texts(index, 2), options: new UncertaintyOptions { QValue = double.NaN }));
+            index,
+            Texts(index, 2),
+            options: new UncertaintyOptions { QValue = double.NaN },
+            cancellation: TestContext.Current.CancellationToken));
         Assert.Equal("q_value is NaN, expected 0 to 1", error.Message);
         Assert.StartsWith(
             "3 windows of texts, expected 2",
-            Assert.Throws<ArgumentException>(() => UncertaintyCard.Measure(index, Texts(index, 2), [2, 1])).Message);
+            Assert.Throws<ArgumentException>(() => UncertaintyCard.Measure(
+                index, Texts(index, 2), [2, 1], cancellation: TestContext.Current.CancellationToken)).Message);
     }
 
     [Fact]
