@@ -168,6 +168,7 @@ internal sealed class SteeringArguments
         if (parse.GetValue(_topic) is { } topic)
         {
             TopicProfile profile = TopicFolder.Read(topic, Pocket(parse));
+            SteeringPlan plan = steerer.Plan(options, profile); // refuses what does not fit at all, before evidence
             Judge(parse, terminal, options, profile);
             NoteUnsupported(terminal, topic, profile.ToLatentScores());
             string dtype = WeightTypes.NameOf(steerer.Decoder.Type);
@@ -177,7 +178,7 @@ internal sealed class SteeringArguments
                     $"topic '{profile.Name}' was made with a model in {profile.Provenance.Dtype}; here it is {dtype}");
             }
 
-            return steerer.Plan(options, profile);
+            return plan;
         }
 
         if (scores.Length == 0)

@@ -117,7 +117,6 @@ public sealed class UncertaintyStatisticsTests : IDisposable
         Assert.Equal(Planted, planted.Length);
         Assert.All(planted, f => Assert.True(separation.QValue[f] < 0.1, $"{f}: {separation.QValue[f]}"));
         Assert.InRange(separation.Significant, Planted, Planted + 3);
-        Assert.True(separation.GlobalP < 0.05);
     }
 
     [Fact]
