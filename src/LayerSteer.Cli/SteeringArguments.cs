@@ -245,6 +245,7 @@ internal sealed class SteeringArguments
 
         foreach ((TopicProfile profile, _) in topics)
         {
+            steerer.RequireMatch(mode, profile); // what does not fit at all is refused before what lacks evidence
             Judge(parse, terminal, mode, profile);
             NoteProfile(terminal, steerer, profile);
         }
@@ -256,8 +257,7 @@ internal sealed class SteeringArguments
             ScoringKind scoring = Scoring(parse, options.Method, topics);
             return Plan(
                 options, some => steerer.Plan(some, topics, scoring), topics[0].Profile.ToLatentScores(scoring));
-        }
-        );
+        });
 
         SteeringPlan Plan(SteeringOptions options, Func<SteeringOptions, SteeringPlan> plan, LatentScores first) =>
             SteeringMethods.NeedsScores(options.Method)

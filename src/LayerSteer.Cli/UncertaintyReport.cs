@@ -106,14 +106,21 @@ internal static class UncertaintyReport
         Row(
             "in support",
             Share(known.InSupportShare),
-            Invariant($"of the topic is as near a reference as references are to each other; weak below {limits.InSupportShare:P0}"),
+            "of the topic is as near a reference as references are to each other; weak below "
+                + Share(limits.InSupportShare),
             known.InSupportShare is not { } share ? "grey" : share < limits.InSupportShare ? "yellow" : "green");
         Row("distance ratio", Number(known.MedianRatio), "of topic to reference, over reference to reference");
-        Row("near references", Whole(known.TopicPrompts), "as near the topic as a quarter of its own pairs");
         Row(
-            "energy distance",
-            Number(known.EnergyDistance),
-            $"of topic and references, p {Number(known.EnergyP)}; large is expected");
+            "near references",
+            Whole(known.TopicPrompts),
+            Invariant($"as near the topic as the nearest quarter of its own pairs; weak below {limits.TopicPrompts}"),
+            known.TopicPrompts is not { } near ? "grey" : near < limits.TopicPrompts ? "yellow" : "green");
+        Row(
+            "energy p",
+            Number(known.EnergyP),
+            Invariant($"of texts no different from the references; weak above {limits.EnergyP}; ")
+                + $"energy distance {Number(known.EnergyDistance)}",
+            known.EnergyP is not { } energy ? "grey" : energy > limits.EnergyP ? "yellow" : "green");
         Row(
             "own cosine",
             Number(known.InternalCosine),
@@ -150,7 +157,9 @@ internal static class UncertaintyReport
     {
         Table table = new Table
         {
-            Title = new TableTitle(Invariant($"Nearest latents, d² (median {Number(card.NearestEffectivePrompts)} effective prompts of {card.Nearest.Count})")),
+            Title = new TableTitle(
+                $"Nearest latents, d² (median {Number(card.NearestEffectivePrompts)} effective prompts of "
+                + Invariant($"{card.Nearest.Count})")),
         };
         string[] columns =
             ["latent", "prompts", "effective", "mean", "interval", "± references", "± texts", "shrunk", "q"];
@@ -165,7 +174,7 @@ internal static class UncertaintyReport
             table.AddRow(
                 Invariant($"{latent.Latent}"),
                 Invariant($"{latent.Prompts}"),
-                $"[{(latent.Unstable ? "yellow" : "default")}]{latent.EffectivePrompts.ToString("F1", System.Globalization.CultureInfo.InvariantCulture)}[/]",
+                $"[{(latent.Unstable ? "yellow" : "default")}]" + Invariant($"{latent.EffectivePrompts:F1}[/]"),
                 Fixed(latent.Mean),
                 latent.Lower is null ? "–" : $"{Fixed(latent.Lower)} – {Fixed(latent.Upper)}",
                 Fixed(latent.ErrorFromReferences),

@@ -169,7 +169,7 @@ public sealed class Steerer : IDisposable
     {
         ArgumentNullException.ThrowIfNull(profile);
         ArgumentNullException.ThrowIfNull(index);
-        RequireMatch(new SteeringOptions { Mode = profile.Mode }, profile);
+        RequireMatch(profile.Mode, profile);
         other ??= NeutralText.Paragraphs;
         TopicActivations own = Activations(texts, mostTokens, cancellation);
         TopicActivations there = Activations(other, mostTokens, cancellation);
@@ -249,7 +249,7 @@ public sealed class Steerer : IDisposable
         ArgumentNullException.ThrowIfNull(topics);
         foreach ((TopicProfile profile, _) in topics)
         {
-            RequireMatch(options, profile);
+            RequireMatch(options.Mode, profile);
         }
 
         return Plan(options, [[.. topics.Select(topic => SteeringTopic.Of(topic.Profile, scoring, topic.Weight))]]);
@@ -260,6 +260,39 @@ public sealed class Steerer : IDisposable
         LayerEdit[] edits = options.IsIdentity ? [] : [.. Sites.Select(
             (site, i) => new LayerEdit(site.Point, site.Autoencoder, topics[i], options))];
         return new SteeringPlan(Decoder.Spec, options, edits, BosPolicies.SpecialTokens(Decoder.Spec, _tokenizer));
+    }
+
+    /// <summary>Refuses a topic that was made with another model, autoencoder, layer or mode.</summary>
+    /// <param name="mode">The mode that it is to be used in.</param>
+    /// <param name="profile">The topic.</param>
+    /// <exception cref="ArgumentException">It was; the message names what differs.</exception>
+    public void RequireMatch(SteeringMode mode, TopicProfile profile)
+    {
+        ArgumentNullException.ThrowIfNull(profile);
+        if (Sites.Count != 1)
+        {
+            throw new ArgumentException(
+                $"topic '{profile.Name}' is of one layer; {Sites.Count} are steered, so give --scores for each");
+        }
+
+        SteeringSite site = Sites[0];
+        (string Field, string Topic, string Here)[] fields =
+        [
+            ("mode", SteeringModes.NameOf(profile.Mode), SteeringModes.NameOf(mode)),
+            ("hook point", profile.HookPoint, site.Point.ToString()),
+            ("autoencoder digest", profile.Provenance.Sae.Digest, site.Autoencoder.Digest),
+            ("model digest", profile.Provenance.Model.Digest, Decoder.Digest),
+            ("tokenizer digest", profile.Provenance.TokenizerDigest, Tokenizer.Digest),
+        ];
+        foreach ((string field, string topic, string here) in fields)
+        {
+            if (topic != here)
+            {
+                throw new ArgumentException(
+                    $"topic '{profile.Name}' was made with {field} {topic}, here it is {here}; "
+                    + "make the topic again or use what it was made with");
+            }
+        }
     }
 
     /// <summary>Continues a prompt under a plan.</summary>
@@ -305,32 +338,4 @@ public sealed class Steerer : IDisposable
         && Directory.EnumerateFiles(model).Select(Path.GetFileName).Any(name =>
             name is "vocab.json" or "merges.txt" or "vocab.txt" || name!.EndsWith(".model", StringComparison.Ordinal)
             || name.StartsWith("tokenizer", StringComparison.Ordinal));
-
-    private void RequireMatch(SteeringOptions options, TopicProfile profile)
-    {
-        if (Sites.Count != 1)
-        {
-            throw new ArgumentException(
-                $"topic '{profile.Name}' is of one layer; {Sites.Count} are steered, so give --scores for each");
-        }
-
-        SteeringSite site = Sites[0];
-        (string Field, string Topic, string Here)[] fields =
-        [
-            ("mode", SteeringModes.NameOf(profile.Mode), SteeringModes.NameOf(options.Mode)),
-            ("hook point", profile.HookPoint, site.Point.ToString()),
-            ("autoencoder digest", profile.Provenance.Sae.Digest, site.Autoencoder.Digest),
-            ("model digest", profile.Provenance.Model.Digest, Decoder.Digest),
-            ("tokenizer digest", profile.Provenance.TokenizerDigest, Tokenizer.Digest),
-        ];
-        foreach ((string field, string topic, string here) in fields)
-        {
-            if (topic != here)
-            {
-                throw new ArgumentException(
-                    $"topic '{profile.Name}' was made with {field} {topic}, here it is {here}; "
-                    + "make the topic again or use what it was made with");
-            }
-        }
-    }
 }

@@ -16,6 +16,9 @@ public sealed record LatentShrinkage
 {
     private const double LeastEffective = 3;
 
+    /// <summary>Above what rounding leaves of the variance of equal means; far below any that matters.</summary>
+    private const double Rounding = 1e-24;
+
     /// <summary>σ², in d²; null with no latent on three effective prompts.</summary>
     public required double? Within { get; init; }
 
@@ -70,7 +73,8 @@ public sealed record LatentShrinkage
                 double residual = support.Mean[f] - support.GrandMean - centre;
                 squares += support.Effective[f] >= LeastEffective ? residual * residual : 0;
             }
-            between = Math.Max(0, (squares / (count - 1)) - (variance!.Value * noise / count));
+            double left = (squares / (count - 1)) - (variance!.Value * noise / count);
+            between = left > Rounding ? left : 0;
         }
         double? kappa = between > 0 ? variance / between : null;
         return new LatentShrinkage

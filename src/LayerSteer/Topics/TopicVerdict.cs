@@ -17,6 +17,12 @@ public sealed record VerdictFigures
     /// <summary>The share of the topic's windows that are near a reference; null decides nothing.</summary>
     public required double? InSupportShare { get; init; }
 
+    /// <summary>The p-value of the energy distance of texts and references; null decides nothing.</summary>
+    public double? EnergyP { get; init; }
+
+    /// <summary>How many references are near the topic; null decides nothing.</summary>
+    public int? TopicPrompts { get; init; }
+
     /// <summary>M_5, the share of the topic's activation on supported latents; null decides nothing.</summary>
     public double? SupportedMass { get; init; }
 
@@ -33,7 +39,9 @@ public sealed record TopicVerdict(string Word, IReadOnlyList<string> Reasons)
 {
     /// <summary>
     /// Judges: without evidence that latents differ toward the topic at all it is not steerable; with it, but with
-    /// references or an autoencoder that hardly know the topic, it is weak.
+    /// references or an autoencoder that hardly know the topic, or texts that are no topic, it is weak. Evidence alone
+    /// says little with many references: nearness to word salad goes with kinds of texts too, and a thousand prompts show
+    /// it. What tells it from a topic is that its texts are like the references, or like none of them.
     /// </summary>
     /// <param name="figures">What was measured.</param>
     /// <param name="options">The thresholds.</param>
@@ -59,6 +67,16 @@ public sealed record TopicVerdict(string Word, IReadOnlyList<string> Reasons)
                 figures.InSupportShare < options.InSupportShare,
                 "share of the topic near a reference",
                 $"weak below {Figure(options.InSupportShare)}"),
+            (
+                figures.EnergyP,
+                figures.EnergyP > options.EnergyP,
+                "p of texts no different from the references",
+                $"weak above {Figure(options.EnergyP)}"),
+            (
+                figures.TopicPrompts,
+                figures.TopicPrompts < options.TopicPrompts,
+                "references as near as the topic's own texts",
+                $"weak below {Figure(options.TopicPrompts)}"),
             (
                 figures.SupportedMass,
                 figures.SupportedMass < options.SupportedMass,

@@ -38,6 +38,8 @@ public sealed record UncertaintyCard
         Significant = Separation.Significant,
         Between = Shrinkage.Between,
         InSupportShare = Knowledge.InSupportShare,
+        EnergyP = Knowledge.EnergyP,
+        TopicPrompts = Knowledge.TopicPrompts,
     };
 
     /// <summary>The verdict.</summary>

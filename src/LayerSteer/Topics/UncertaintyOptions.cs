@@ -35,6 +35,12 @@ public sealed record UncertaintyOptions
     /// <summary>Below this share of the topic's windows as near a reference as references are to each other: weak.</summary>
     public double InSupportShare { get; init; } = 0.1;
 
+    /// <summary>Above this p-value of the energy distance the texts are no topic but like the references: weak.</summary>
+    public double EnergyP { get; init; } = 0.05;
+
+    /// <summary>With fewer reference prompts as near the topic as its own texts are to each other: weak.</summary>
+    public int TopicPrompts { get; init; } = 1;
+
     /// <summary>Below this share of the topic's activation on supported latents (M_5): weak.</summary>
     public double SupportedMass { get; init; } = 0.5;
 
@@ -59,7 +65,7 @@ public sealed record UncertaintyOptions
         (string Name, double Value)[] shares =
         [
             ("missing_share", MissingShare), ("q_value", QValue), ("global_p", GlobalP),
-            ("in_support_share", InSupportShare), ("supported_mass", SupportedMass),
+            ("in_support_share", InSupportShare), ("energy_p", EnergyP), ("supported_mass", SupportedMass),
         ];
         foreach ((string name, double value) in shares)
         {
@@ -67,6 +73,10 @@ public sealed record UncertaintyOptions
             {
                 return FormattableString.Invariant($"{name} is {value}, expected 0 to 1");
             }
+        }
+        if (TopicPrompts < 0)
+        {
+            return $"topic_prompts is {TopicPrompts}, expected 0 or more";
         }
         return UnexplainedVariance >= 0 && double.IsFinite(UnexplainedVariance) ? null
             : FormattableString.Invariant($"unexplained_variance is {UnexplainedVariance}, expected a number from 0 on");

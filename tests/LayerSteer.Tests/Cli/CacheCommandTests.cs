@@ -128,7 +128,7 @@ public sealed class CacheCommandTests : IDisposable
             await CliRun.Of([.. golden.Topic(index), "--encoder", golden.Encoder, "--out", topic, "--json"]);
         Assert.Equal("bf16", scored.Json.GetProperty("dtype").GetString());
         string[] generate =
-            ["generate", "Hello", .. golden.Steered(), "--topic", topic, "-n", "1", "--json", "--dtype"];
+            ["generate", "Hello", .. golden.Steered(), "--topic", topic, "-n", "1", "--force", "--json", "--dtype"];
         string note = $"topic '{TopicProfile.Read(topic).Name}' was made with a model in bf16; here it is ";
         Assert.Contains(note + "f32", (await CliRun.Done([.. generate, "f32"])).Notes, StringComparison.Ordinal);
         Assert.DoesNotContain(note, (await CliRun.Done([.. generate, "bf16"])).Notes, StringComparison.Ordinal);

@@ -203,7 +203,7 @@ public class GenerateCommandTests
         using var folder = new TempFolder();
         await CliRun.Done(golden.Index(folder.File("index"), mode));
         await CliRun.Done([.. golden.Topic(folder.File("index")), "--out", folder.File("topic.json")]);
-        string[] common = ["--mode", mode, "-n", "6", "--json"];
+        string[] common = ["--mode", mode, "-n", "6", "--force", "--json"];
         CliRun steps = await CliRun.Of(
             Generate("The doctor", [.. golden.Steered(), "--topic", folder.File("topic.json")], common));
         CliRun direct = await CliRun.Of(Generate("The doctor", [.. golden.Steered(), .. golden.Texts()], common));

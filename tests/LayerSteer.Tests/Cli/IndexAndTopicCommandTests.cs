@@ -140,7 +140,7 @@ public class IndexAndTopicCommandTests
         await CliRun.Done([.. golden.Topic(folder.File("index")), "--name", name, "--out", folder.File("topic.json")]);
         CliRun list = await CliRun.Of("topic", "list", "--json");
         Assert.Contains(name, list.Json.EnumerateArray().Select(topic => topic.GetProperty("name").GetString()));
-        string[] generate = ["generate", "The nurse", .. golden.Steered(), "-n", "4", "--json"];
+        string[] generate = ["generate", "The nurse", .. golden.Steered(), "-n", "4", "--force", "--json"];
         Assert.Equal(
             GoldenCase.Ints(
                 (await CliRun.Of([.. generate, "--topic", folder.File("topic.json")])).Json.GetProperty("ids")),

@@ -37,7 +37,7 @@ public sealed class PocketDefaultsTests : IDisposable
     public async Task Generate_takes_a_topics_texts_alone_and_another_layer_of_the_pocket_model()
     {
         string[] common = ["-n", "6", "--json"];
-        CliRun aligned = await CliRun.Of(["generate", Prompt, "--align", SamplePocket.Medical, .. common]);
+        CliRun aligned = await CliRun.Of(["generate", Prompt, "--align", SamplePocket.Medical, "--force", .. common]);
         CliRun named = await CliRun.Of(["generate", Prompt, "--topic", "medical", .. common]);
         Assert.Equal(named.Json.GetProperty("text").GetString(), aligned.Json.GetProperty("text").GetString());
         CliRun other = await CliRun.Of(["generate", Prompt, "--layer", "1", "--method", "sae", .. common]);

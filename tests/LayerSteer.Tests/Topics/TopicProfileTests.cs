@@ -1,3 +1,4 @@
+using System.Text.RegularExpressions;
 using LayerSteer.Numerics;
 using LayerSteer.Topics;
 using Xunit;
@@ -83,7 +84,9 @@ public sealed class TopicProfileTests
     [InlineData("\"scores\":[", "\"scores\":[-1,", "scores has 39 latents, 40 scores and 39 supports")]
     [InlineData("\"support\":[", "\"support\":[0,", "scores has 39 latents, 39 scores and 40 supports")]
     [InlineData("\"verdict\":\"scored\"", "\"verdict\":\"fine\"",
-        "verdict is 'fine', expected 'scored' or 'not steerable'")]
+        "verdict is 'fine', expected 'scored', 'supported', 'weak' or 'not steerable'")]
+    [InlineData("\"verdict\":\"scored\"", "\"verdict\":\"weak\"",
+        "verdict is 'weak' without uncertainty, which decides it")]
     [InlineData("\"verdict\":\"scored\"", "\"verdict\":\"not steerable\"", "verdict is 'not steerable' with 0 reasons")]
     [InlineData("\"coverage\":", "\"coverage\":1", "coverage is 10.975, expected 0 to 1")]
     [InlineData("\"d_sae\":40", "\"d_sae\":0", "d_sae is 0 and d_model is 64, expected 1 to 16777216")]
@@ -105,6 +108,84 @@ public sealed class TopicProfileTests
     }
 
     [Fact]
+    public void A_card_is_read_back_and_has_one_value_a_scored_latent()
+    {
+        using var folder = new TemporaryFolder();
+        TopicProfile profile = WithCard(folder);
+
+        profile.Write(folder["medical.json"]);
+        TopicProfile read = TopicProfile.Read(folder["medical.json"]);
+
+        ProfileUncertainty card = profile.Uncertainty!;
+        Assert.Equal(card.ToJson().ToJsonString(), read.Uncertainty!.ToJson().ToJsonString());
+        Assert.Equal(profile.Scores.Latents.Length, card.ShrunkMean.Length);
+        Assert.Equal(card.Options, read.Uncertainty.Options);
+        Assert.Contains(null, card.QValue);
+        Assert.Equal(card.Nearest.Select(latent => latent.ShrunkMean).Order(), card.Nearest.Select(latent => latent.ShrunkMean));
+        Assert.Equal(profile.Verdict, read.Verdict);
+        Assert.Equal(profile.Reasons, read.Reasons);
+        Assert.NotEqual(TopicProfile.Scored, read.Verdict);
+    }
+
+    [Theory]
+    [InlineData("\"effective_prompts\":[", "\"effective_prompts\":[1,",
+        "uncertainty: has 40 effective_prompts, 39 errors, 39 q_values and 39 shrunk_means, expected 39, one a scored latent")]
+    [InlineData("\"shrunk_mean\":[", "\"shrunk_mean\":[1e999,",
+        "uncertainty: has 39 effective_prompts, 39 errors, 39 q_values and 40 shrunk_means, expected 39, one a scored latent")]
+    [InlineData("\"replicates\":100", "\"replicates\":-1",
+        "uncertainty: options.replicates is -1 and permutations is 99, expected 100 and 99 to 1000000")]
+    [InlineData("\"q_value\":0.1", "\"q_value\":1e999", "uncertainty: options.q_value is Infinity, expected 0 to 1")]
+    [InlineData("\"at_least_ten\":", "\"at_least_ten\":7", "uncertainty: coverage.at_least_ten is 70, expected 0 to 1")]
+    [InlineData("\"tested\":", "\"tested\":40", "uncertainty: separation.tested is 402, expected 0 to 39")]
+    [InlineData("\"tokens\":", "\"tokens\":-", "uncertainty: density.tokens is -330, expected 0 to 1.7976931348623157E+308")]
+    [InlineData("\"nearest\":[{\"latent\":", "\"nearest\":[null,{\"latent\":",
+        "uncertainty: has a null or too many entries in nearest, expected at most 32")]
+    public void A_card_that_cannot_be_is_refused_by_field(string from, string to, string message)
+    {
+        using var folder = new TemporaryFolder();
+        WithCard(folder).Write(folder["p.json"]);
+        string text = File.ReadAllText(folder["p.json"]);
+        Assert.Contains(from, text, StringComparison.Ordinal);
+        int at = text.LastIndexOf(from, StringComparison.Ordinal);
+        folder.Write("p.json", text[..at] + to + text[(at + from.Length)..]);
+
+        var error = Assert.Throws<InvalidDataException>(() => TopicProfile.Read(folder["p.json"]));
+
+        Assert.Equal($"'{folder["p.json"]}': {message}", error.Message);
+    }
+
+    [Fact]
+    public void No_change_of_one_number_of_a_card_ends_otherwise_than_read_or_refused()
+    {
+        using var folder = new TemporaryFolder();
+        WithCard(folder).Write(folder["p.json"]);
+        string text = File.ReadAllText(folder["p.json"]);
+        int card = text.IndexOf("\"uncertainty\"", StringComparison.Ordinal);
+        string[] hostile = ["-1", "1e999", "-1e999", "null", "[]", "{}", "\"x\"", "99999999999999999999", "true"];
+        var generator = new SplitMix64(5);
+        Match[] numbers = Regex.Matches(text[card..], "-?[0-9]+(\\.[0-9]+)?(E-?[0-9]+)?").ToArray();
+        int refused = 0;
+        for (int i = 0; i < 400; i++)
+        {
+            Match number = numbers[generator.NextInt(numbers.Length)];
+            string changed = text[..(card + number.Index)] + hostile[generator.NextInt(hostile.Length)]
+                + text[(card + number.Index + number.Length)..];
+            folder.Write("p.json", changed);
+            try
+            {
+                TopicProfile.Read(folder["p.json"]);
+            }
+            catch (InvalidDataException e)
+            {
+                Assert.StartsWith($"'{folder["p.json"]}': ", e.Message, StringComparison.Ordinal);
+                refused++;
+            }
+        }
+
+        Assert.InRange(refused, 300, 400);
+    }
+
+    [Fact]
     public void A_cut_off_file_is_refused()
     {
         using var folder = new TemporaryFolder();
@@ -119,6 +200,21 @@ public sealed class TopicProfileTests
     [Fact]
     public void The_median_of_an_even_number_is_the_mean_of_the_middle_two() =>
         Assert.Equal(new DistanceStatistics(1, 2.75, 2.5, 5), DistanceStatistics.Of([5, 2, 3, 1]));
+
+    private static TopicProfile WithCard(TemporaryFolder folder)
+    {
+        TopicProfile plain = Sample(folder, out FeatureScoring scoring);
+        ReferenceIndex index = ReferenceIndex.Open(folder["index"]);
+        var generator = new SplitMix64(9);
+        float[] alignment =
+        [
+            .. SampleIndex.Unit(SampleIndex.DEmbedding, ref generator),
+            .. SampleIndex.Unit(SampleIndex.DEmbedding, ref generator),
+        ];
+        UncertaintyCard card = UncertaintyCard.Measure(
+            index, alignment, options: new UncertaintyOptions { Replicates = 100, Permutations = 99 });
+        return TopicProfile.From("medical", index.Manifest, scoring, plain.Alignment, plain.Created, card);
+    }
 
     private static TopicProfile Sample(TemporaryFolder folder, out FeatureScoring scoring, bool publishedBug = false)
     {

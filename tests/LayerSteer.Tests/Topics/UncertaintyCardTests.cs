@@ -141,6 +141,27 @@ public sealed class UncertaintyCardTests(ITestOutputHelper output)
     }
 
     [Fact]
+    public void Texts_like_the_references_or_like_none_of_them_are_weak()
+    {
+        var figures = new VerdictFigures
+        {
+            GlobalP = 0.01,
+            Significant = 3,
+            Between = 0.01,
+            InSupportShare = 1,
+            EnergyP = 0.05,
+            TopicPrompts = 1,
+        };
+        Assert.Equal(TopicProfile.Supported, TopicVerdict.Of(figures, new UncertaintyOptions()).Word);
+        Assert.Equal(
+            ["p of texts no different from the references 0.06, weak above 0.05"],
+            TopicVerdict.Of(figures with { EnergyP = 0.06 }, new UncertaintyOptions()).Reasons);
+        Assert.Equal(
+            ["references as near as the topic's own texts 0, weak below 1"],
+            TopicVerdict.Of(figures with { TopicPrompts = 0 }, new UncertaintyOptions()).Reasons);
+    }
+
+    [Fact]
     public void A_verdict_says_the_figures_that_decided_it_with_their_thresholds()
     {
         var figures = new VerdictFigures { GlobalP = 0.32, Significant = 0, Between = 0, InSupportShare = 0.05 };
@@ -172,11 +193,16 @@ public sealed class UncertaintyCardTests(ITestOutputHelper output)
     {
         using var folder = new TemporaryFolder();
         ReferenceIndex index = Sample(folder, 10, dSae: 40, active: 9);
-        var error = Assert.Throws<ArgumentException>(() => UncertaintyCard.Measure(index, Texts(index, 2), options: new UncertaintyOptions { QValue = double.NaN }, cancellation: TestContext.Current.CancellationToken));
+        var error = Assert.Throws<ArgumentException>(() => UncertaintyCard.Measure(
+            index,
+            Texts(index, 2),
+            options: new UncertaintyOptions { QValue = double.NaN },
+            cancellation: TestContext.Current.CancellationToken));
         Assert.Equal("q_value is NaN, expected 0 to 1", error.Message);
         Assert.StartsWith(
             "3 windows of texts, expected 2",
-            Assert.Throws<ArgumentException>(() => UncertaintyCard.Measure(index, Texts(index, 2), [2, 1], cancellation: TestContext.Current.CancellationToken)).Message);
+            Assert.Throws<ArgumentException>(() => UncertaintyCard.Measure(
+                index, Texts(index, 2), [2, 1], cancellation: TestContext.Current.CancellationToken)).Message);
     }
 
     [Fact]
