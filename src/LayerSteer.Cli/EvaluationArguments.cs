@@ -67,6 +67,8 @@ internal sealed class EvaluationArguments
     private readonly Option<int?> _clampCount = ValueOptions.Number<int>(
         "--clamp-count", "How many latents clamp raises.", FromOne, n => n >= 1, 5);
 
+    private readonly Option<int?> _latentCount = SharedOptions.LatentCount();
+
     private readonly Option<string?> _pairs = new("--pairs")
     {
         Description = "Minimal pairs as BLiMP stores them (.jsonl): how often each arm prefers the acceptable sentence.",
@@ -116,7 +118,7 @@ internal sealed class EvaluationArguments
         foreach (Option option in new Option[]
         {
             _topics, _output, _general, _prompts, _promptCount, _devCount, _seeds, _tokens, _arms, _strengths, _budget,
-            _clampCount, _filter, _pairs, _pairCount, _hint, _fineTuned, _temperature, _topK, _seed, _resamples, _batch,
+            _clampCount, _latentCount, _filter, _pairs, _pairCount, _hint, _fineTuned, _temperature, _topK, _seed, _resamples, _batch,
         })
         {
             command.Options.Add(option);
@@ -197,6 +199,7 @@ internal sealed class EvaluationArguments
                 Strengths = Strengths(parse.GetValue(_strengths) ?? [], defaults.Strengths),
                 PerplexityBudget = parse.GetValue(_budget)!.Value,
                 ClampCount = parse.GetValue(_clampCount)!.Value,
+                LatentCount = parse.GetValue(_latentCount)!.Value,
                 Hint = parse.GetRequiredValue(_hint),
                 Resamples = parse.GetValue(_resamples)!.Value,
                 BatchSize = parse.GetValue(_batch)!.Value,

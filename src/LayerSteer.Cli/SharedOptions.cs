@@ -54,6 +54,11 @@ internal static class SharedOptions
     /// <exception cref="FileNotFoundException">The name is not in the hub cache.</exception>
     public static string? EncoderFolder(string? given) => given is null ? null : NamedFiles.Encoder(given);
 
+    /// <summary>How many latents the methods edit that are about the best ones.</summary>
+    public static Option<int?> LatentCount() => ValueOptions.Number<int>(
+        "--latents", "How many latents add, set, min-clamp, scale, ablate and project edit, and a gate looks at.",
+        "a whole number from 1 on", n => n >= 1, new SteeringOptions().LatentCount);
+
     /// <summary>How latents with contrastive scores are filtered.</summary>
     public static Option<CausalFilter?> Filter() => ValueOptions.Named(
         "--filter",

@@ -91,6 +91,8 @@ internal sealed class SteeringArguments
         ValueOptions.Number<int>(
             "--clamp-count", "How many latents clamp raises.", "a whole number from 1 on", count => count >= 1, 5);
 
+    private readonly Option<int?> _latentCount = SharedOptions.LatentCount();
+
     private readonly Option<BosPolicy?> _bos = SharedOptions.Bos(
         "one: a BOS token in front of each prompt (default); none: no BOS.");
 
@@ -124,7 +126,7 @@ internal sealed class SteeringArguments
         foreach (Option option in new Option[]
         {
             _model, _sae, _layer, _hook, _scores, _topic, _scoring, _away, _method, _mode, _strength, _budgetPerplexity,
-            _budgetKl, _errorTerm, _positions, _gate, _halfLife, _clampAmount, _clampCount, _bos, _threads,
+            _budgetKl, _errorTerm, _positions, _gate, _halfLife, _clampAmount, _clampCount, _latentCount, _bos, _threads,
         })
         {
             if (oneMethod || option != _method)
@@ -184,6 +186,7 @@ internal sealed class SteeringArguments
             HalfLife = parse.GetValue(_halfLife),
             ClampAmount = parse.GetRequiredValue(_clampAmount)!.Value,
             ClampCount = parse.GetRequiredValue(_clampCount)!.Value,
+            LatentCount = parse.GetRequiredValue(_latentCount)!.Value,
         };
         try
         {

@@ -38,17 +38,18 @@ public sealed record EvaluatedModel
     /// <summary>A plan that steers a topic.</summary>
     /// <param name="arm">The arm.</param>
     /// <param name="strength">The strength of an arm that has one.</param>
-    /// <param name="latents">How many latents clamp, add and the like edit.</param>
+    /// <param name="evaluation">The evaluation, which says how many latents are edited.</param>
     /// <param name="topic">The topic; null for an arm that needs none.</param>
     /// <param name="seed">The seed of the shuffle of a matched arm.</param>
-    internal SteeringPlan Plan(EvaluationArm arm, double strength, int latents, string? topic, ulong seed)
+    internal SteeringPlan Plan(EvaluationArm arm, double strength, EvaluationOptions evaluation, string? topic, ulong seed)
     {
         var options = new SteeringOptions
         {
             Method = arm.Method,
             Mode = arm.Mode,
             Strength = arm.HasStrength ? (float)strength : 1f,
-            ClampCount = latents,
+            ClampCount = evaluation.ClampCount,
+            LatentCount = evaluation.LatentCount,
         };
         SteeringTopic[] topics = topic is null ? [] : [Steering(arm, Scores[topic], seed)];
         IReadOnlySet<int> special = BosPolicies.SpecialTokens(Decoder.Spec, Tokenizer);

@@ -56,8 +56,11 @@ public sealed record EvaluationOptions
     /// </summary>
     public double PerplexityBudget { get; init; } = 1.5;
 
-    /// <summary>How many latents clamp, add and the like edit.</summary>
+    /// <summary>How many latents clamp raises.</summary>
     public int ClampCount { get; init; } = 5;
+
+    /// <summary>How many latents add, set and the like edit.</summary>
+    public int LatentCount { get; init; } = 10;
 
     /// <summary>What arm hint puts in front of a prompt; {topic} stands for the topic's name.</summary>
     public string Hint { get; init; } = "This text is about {topic}. ";
@@ -90,6 +93,7 @@ public sealed record EvaluationOptions
         ArgumentOutOfRangeException.ThrowIfLessThan(Tokens, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(BatchSize, 1);
         ArgumentOutOfRangeException.ThrowIfLessThan(ClampCount, 1);
+        ArgumentOutOfRangeException.ThrowIfLessThan(LatentCount, 1);
         if (Arms.Count == 0 || Arms[0].Kind != ArmKind.Unsteered)
         {
             throw new ArgumentException("the first arm must be unsteered: the others are compared with it");

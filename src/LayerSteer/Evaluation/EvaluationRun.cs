@@ -106,6 +106,7 @@ public sealed class EvaluationRun
             + $"top-k {sampling.TopK}, top-p {sampling.TopP}"));
         yield return ("seed", string.Create(CultureInfo.InvariantCulture, $"{sampling.Seed}"));
         yield return ("clamp_count", string.Create(CultureInfo.InvariantCulture, $"{_options.ClampCount}"));
+        yield return ("latent_count", string.Create(CultureInfo.InvariantCulture, $"{_options.LatentCount}"));
         yield return ("hint", _options.Hint);
         yield return (
             "example_length", string.Create(CultureInfo.InvariantCulture, $"{_options.ExampleLength}"));
@@ -286,7 +287,7 @@ public sealed class EvaluationRun
         if (!_plans.TryGetValue(key, out SteeringPlan? plan))
         {
             plan = _model.Plan(
-                arm, strength, _options.ClampCount, topic, _options.Sampling.Seed ^ Hash(topic ?? string.Empty));
+                arm, strength, _options, topic, _options.Sampling.Seed ^ Hash(topic ?? string.Empty));
             _plans.Add(key, plan);
         }
 

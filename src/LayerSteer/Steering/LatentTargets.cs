@@ -132,7 +132,8 @@ internal sealed class LatentTargets
     {
         if (options.Mode == SteeringMode.Corrected)
         {
-            return scores.Top(options.ClampCount).Where(latent => scores.Values[latent] > 0);
+            int count = options.Method == SteeringMethod.Clamp ? options.ClampCount : options.LatentCount;
+            return scores.Top(count).Where(latent => scores.Values[latent] > 0);
         }
 
         // As published: a gap counts as 0, ties go to the lower latent.

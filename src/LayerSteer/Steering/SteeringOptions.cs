@@ -36,8 +36,11 @@ public sealed record SteeringOptions
     /// <summary>What clamp adds to each of its latents, in the autoencoder's units.</summary>
     public float ClampAmount { get; init; } = 10f;
 
-    /// <summary>How many latents clamp, add, set and the like edit: those with the highest scores of each topic.</summary>
+    /// <summary>How many latents clamp raises: those with the highest scores of each topic.</summary>
     public int ClampCount { get; init; } = 5;
+
+    /// <summary>How many latents add, set and the other methods that are about the best latents edit, or a gate looks at.</summary>
+    public int LatentCount { get; init; } = 10;
 
     /// <summary>Where the edit takes place, by what it finds there; null for everywhere. Corrected mode only.</summary>
     public SteeringGate? Gate { get; init; }
@@ -76,6 +79,11 @@ public sealed record SteeringOptions
         if (ClampCount < 1)
         {
             throw new ArgumentException($"clamp count is {ClampCount}, expected at least 1");
+        }
+
+        if (LatentCount < 1)
+        {
+            throw new ArgumentException($"latent count is {LatentCount}, expected at least 1");
         }
 
         if (HalfLife is { } half && (!(half > 0) || !double.IsFinite(half)))

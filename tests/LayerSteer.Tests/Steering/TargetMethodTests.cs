@@ -57,7 +57,7 @@ public sealed class TargetMethodTests : IDisposable
     [MemberData(nameof(Cases))]
     public void The_change_is_that_of_the_formula(SteeringMethod method, float strength, double weight)
     {
-        var options = new SteeringOptions { Method = method, Strength = strength, ClampCount = Targets };
+        var options = new SteeringOptions { Method = method, Strength = strength, ClampCount = Targets, LatentCount = Targets };
         var edit = new LayerEdit(Point, _sae, [new SteeringTopic(Scores, weight)], options);
         Assert.Equal(Scores.Top(Targets).Order(), edit.TargetLatents.ToArray());
         double[] edited = [.. _z.Select(value => (double)value)];
@@ -73,7 +73,7 @@ public sealed class TargetMethodTests : IDisposable
     public void Topics_share_the_strength_by_their_weights()
     {
         LatentScores other = Only(Enumerable.Range(40, 10));
-        var options = new SteeringOptions { Method = SteeringMethod.Add, Strength = 2f, ClampCount = Targets };
+        var options = new SteeringOptions { Method = SteeringMethod.Add, Strength = 2f, ClampCount = Targets, LatentCount = Targets };
         var edit = new LayerEdit(Point, _sae, [new SteeringTopic(Scores, 3), new SteeringTopic(other, -1)], options);
         double[] edited = [.. _z.Select(value => (double)value)];
         foreach ((LatentScores scores, double share) in new[] { (Scores, 0.75), (other, -0.25) })
@@ -103,7 +103,7 @@ public sealed class TargetMethodTests : IDisposable
     [Fact]
     public void Project_takes_out_the_direction_whatever_its_sign()
     {
-        var options = new SteeringOptions { Method = SteeringMethod.Project, ClampCount = Targets };
+        var options = new SteeringOptions { Method = SteeringMethod.Project, ClampCount = Targets, LatentCount = Targets };
         double[] direction = new double[_x.Length];
         foreach (int f in Scores.Top(Targets))
         {
@@ -282,7 +282,7 @@ public sealed class TargetMethodTests : IDisposable
         var options = new SteeringOptions
         {
             Method = SteeringMethod.Add,
-            ClampCount = Targets,
+            ClampCount = Targets, LatentCount = Targets,
             Gate = SteeringGate.Parse(gate),
         };
         var statistics = new EditStatistics();
