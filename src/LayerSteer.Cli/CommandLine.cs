@@ -27,6 +27,7 @@ internal static class CommandLine
         ("convert", ConvertCommand.Create),
         ("sweep", SweepCommand.Create),
         ("evaluate", EvaluateCommand.Create),
+        ("claims", ClaimsCommand.Create),
         ("timing", TimingCommand.Create),
         ("dataset", DatasetCommand.Create),
         ("pull", PullCommand.Create),
