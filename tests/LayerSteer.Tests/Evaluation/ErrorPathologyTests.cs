@@ -151,7 +151,7 @@ public sealed class ErrorPathologyTests : IDisposable
     {
         using SparseAutoencoder mirror = MirrorAutoencoder.Load();
         ErrorPathology measured = Measure(mirror);
-        Assert.Equal((0, 0, 0), (measured.RelativeError, measured.Reconstruction, measured.Isotropic.Divergence));
+        Assert.Equal((0.0, 0.0, 0.0), (measured.RelativeError, measured.Reconstruction, measured.Isotropic.Divergence));
         Assert.Null(measured.Isotropic.Ratio);
         Assert.Null(measured.Covariance.Ratio);
     }

@@ -28,7 +28,7 @@ public class SteeringOverheadTests
         using var generator = new Generator(decoder, tiny.LoadTokenizer());
         var options = new SteeringOptions { Method = SteeringMethod.Reconstruction };
         var plan = new SteeringPlan(
-            decoder.Spec, options, [new LayerEdit(HookPoint.ResidualPost(1), autoencoder, null, options)], new HashSet<int>());
+            decoder.Spec, options, [new LayerEdit(HookPoint.ResidualPost(1), autoencoder, scores: null, options)], new HashSet<int>());
         SteeringOverhead one = Assert.Single(SteeringOverhead.Measure(
             generator, "the man", [("sae", plan)], 3, 5, TestContext.Current.CancellationToken));
         Assert.Equal(("sae", 3, 5), (one.Name, one.Runs, one.NewTokens));
