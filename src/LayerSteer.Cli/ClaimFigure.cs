@@ -14,6 +14,9 @@ internal enum ClaimVerdict
     /// <summary>It was measured and does not meet it.</summary>
     NotReproduced,
 
+    /// <summary>Its interval holds both what meets the criterion and what does not.</summary>
+    Undecided,
+
     /// <summary>What it needs is not at hand.</summary>
     NotRun,
 }
@@ -43,6 +46,7 @@ internal sealed record ClaimFigure(
     {
         ClaimVerdict.Reproduced => "reproduced",
         ClaimVerdict.NotReproduced => "not reproduced",
+        ClaimVerdict.Undecided => "undecided",
         ClaimVerdict.NotRun => "not run",
         _ => string.Empty,
     };

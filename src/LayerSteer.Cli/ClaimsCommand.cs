@@ -18,7 +18,7 @@ internal static class ClaimsCommand
         ("T11", "T11  Is an autoencoder's error worse than its size? (Gurnee 2024; Lee and Heimersheim 2024) ± standard error "
             + "over draws"),
         ("T9", "T9  Can a latent's side effects be told beforehand? (Duan 2026) Spearman's rho [95 % interval]"),
-        ("T4", "T4  What does steering add to a token? (arXiv 2506.12576) median [quartiles]"),
+        ("T4", "T4  What does steering add to a token? (arXiv 2506.12576) median [95 % interval]"),
     ];
 
     public static Command Create(Terminal terminal)
@@ -43,7 +43,7 @@ internal static class ClaimsCommand
         Option<int?> latents = Whole(
             "--latents", "How many latents T9 steers.", SideEffectOptions.FewestLatents, new SideEffectOptions().Latents);
         Option<int?> draws = Whole("--draws", "How many random vectors a position T11 draws.", 1, 5);
-        Option<int?> runs = Whole("--runs", "How many pairs of runs T4 times.", 1, 9);
+        Option<int?> runs = Whole("--runs", "How many pairs of runs T4 times; six are the fewest that have an interval.", 1, 25);
         Option<ulong?> seed = ValueOptions.Number<ulong>(
             "--seed", "The seed of draws, samples and resamples.", "a whole number from 0", _ => true, 0);
         Option<int?> threads = SharedOptions.Threads();
@@ -188,7 +188,7 @@ internal static class ClaimsCommand
 
         // An exact 0 stands out from a small number.
         static string Number(double number) => number == 0 ? "0"
-            : number.ToString(Math.Abs(number) < 0.01 ? "0.000000" : "0.000", CultureInfo.InvariantCulture);
+            : number.ToString(Math.Abs(number) < 0.0005 ? "0.0e0" : "0.000", CultureInfo.InvariantCulture);
     }
 
     private static JsonObject Json(List<ClaimFigure> figures, string digest, int tokens, WorkerPool pool) => new()

@@ -4,7 +4,7 @@ using LayerSteer.Models;
 namespace LayerSteer.Evaluation;
 
 /// <summary>
-/// Counts the downstream latents that a push along a direction changes: mean_t #{f : |z'_tf − z_tf| > threshold}. The passes
+/// Counts the downstream latents that a push along a direction changes: Σ_t #{f : |z'_tf − z_tf| > threshold}. The passes
 /// end at the downstream layer.
 /// </summary>
 internal sealed class CollateralMeter : IDisposable
@@ -72,15 +72,16 @@ internal sealed class CollateralMeter : IDisposable
     /// <summary>The mean ‖x‖ there, where the push is.</summary>
     public double MeanNorm { get; }
 
-    /// <summary>The collateral of a push.</summary>
+    /// <summary>The downstream latents that a push changes, summed over the positions of each text, [texts].</summary>
     /// <param name="direction">d̂, [dModel].</param>
     /// <param name="alpha">How far.</param>
-    public double Of(float[] direction, float alpha)
+    public long[] Counts(float[] direction, float alpha)
     {
-        long count = 0;
+        long[] counts = new long[_texts.Count];
         for (int i = 0; i < _texts.Count; i++)
         {
             SparseLatents[] before = _before[i];
+            long count = 0;
             Read(_texts[i], new HookSet().Add(_point, rows => Push(rows, direction, alpha)).Add(_downstreamPoint, rows =>
             {
                 _downstream.Encode(rows.Values, rows.Count, _encoded);
@@ -89,9 +90,10 @@ internal sealed class CollateralMeter : IDisposable
                     count += _special.Contains(rows.Tokens[row]) ? 0 : Changed(before[row], row);
                 }
             }));
+            counts[i] = count;
         }
 
-        return (double)count / Tokens;
+        return counts;
     }
 
     /// <inheritdoc/>

@@ -46,6 +46,10 @@ public readonly record struct PredictorCorrelation(string Name, double? Correlat
 /// <param name="Downstream">Where latents are counted.</param>
 /// <param name="Tokens">Positions that collateral is a mean over.</param>
 /// <param name="MeanNorm">The mean ‖x‖ at these, which α is to be compared with.</param>
+/// <param name="Reliability">
+/// Spearman's ρ of collateral on every other text with that on the texts between: no predictor can be expected to do better
+/// than the figure lets it. Null of one text.
+/// </param>
 /// <param name="Latents">The sample, ascending.</param>
 /// <param name="Correlations">One a predictor, then that of all together.</param>
 public sealed record SideEffectPredictors(
@@ -53,6 +57,7 @@ public sealed record SideEffectPredictors(
     HookPoint Downstream,
     int Tokens,
     double MeanNorm,
+    double? Reliability,
     IReadOnlyList<LatentSideEffect> Latents,
     IReadOnlyList<PredictorCorrelation> Correlations)
 {
@@ -117,10 +122,17 @@ public sealed record SideEffectPredictors(
         long tokens = index?.Tokens.Sum(count => (long)count) ?? 0;
         var found = new List<LatentSideEffect>();
         float[] direction = new float[autoencoder.DIn];
+        double[][] halves = [new double[sample.Length], new double[sample.Length]];
         foreach (int latent in sample)
         {
             cancellation.ThrowIfCancellationRequested();
             rows.AsSpan(latent * autoencoder.DIn, autoencoder.DIn).CopyTo(direction);
+            long[] counts = meter.Counts(direction, options.Alpha);
+            for (int i = 0; i < counts.Length; i++)
+            {
+                halves[i % 2][found.Count] += counts[i];
+            }
+
             LatentStatistics? known = index?.LatentStatistics[latent];
             found.Add(new LatentSideEffect(
                 latent,
@@ -129,12 +141,18 @@ public sealed record SideEffectPredictors(
                 tokens > 0 ? (double)known!.Value.TokensActive / tokens : null,
                 known is { TokensActive: > 0 } active ? active.Sum / active.TokensActive : null,
                 Footprint(decoder, direction),
-                meter.Of(direction, options.Alpha)));
+                (double)counts.Sum() / meter.Tokens));
             progress?.Report(found.Count);
         }
 
         return new SideEffectPredictors(
-            point, downstreamPoint, meter.Tokens, meter.MeanNorm, found, SideEffectCorrelations.Of(found, options));
+            point,
+            downstreamPoint,
+            meter.Tokens,
+            meter.MeanNorm,
+            texts.Count > 1 ? RankCorrelation.Of(halves[0], halves[1]) : null,
+            found,
+            SideEffectCorrelations.Of(found, options));
     }
 
     /// <summary>The mean |cos| of a unit row and those nearest to it, by |cos|.</summary>

@@ -9,7 +9,9 @@ namespace LayerSteer.Evaluation;
 /// time  = decode time / (new tokens − 1)          s/token, one sequence, with its key-value cache
 /// added = median over runs of steered − unsteered, the two of a run one after the other, which comes first in turn
 /// </code>
-/// The times are those of one machine: name it beside them.
+/// The interval of the median is that of order statistics, exact whatever the distribution of the differences: from the
+/// k-th smallest to the k-th largest, k the largest with 2·P(Binomial(runs, ½) &lt; k) ≤ 0.05. Six runs are the fewest that
+/// have one. The times are those of one machine: name it beside them.
 /// </summary>
 /// <param name="Name">What was steered with.</param>
 /// <param name="Runs">How many pairs.</param>
@@ -18,8 +20,8 @@ namespace LayerSteer.Evaluation;
 /// <param name="Unsteered">The median time without steering, in seconds a token.</param>
 /// <param name="Steered">With it.</param>
 /// <param name="Added">The median difference.</param>
-/// <param name="LowerQuartile">A quarter of the differences are at most this.</param>
-/// <param name="UpperQuartile">A quarter of the differences are at least this.</param>
+/// <param name="Low">The lower end of its 95 % interval; null of fewer than six runs.</param>
+/// <param name="High">The upper end.</param>
 public sealed record SteeringOverhead(
     string Name,
     int Runs,
@@ -28,8 +30,8 @@ public sealed record SteeringOverhead(
     double Unsteered,
     double Steered,
     double Added,
-    double LowerQuartile,
-    double UpperQuartile)
+    double? Low,
+    double? High)
 {
     /// <summary>Measures plans on a prompt, each against the model as it is.</summary>
     /// <param name="generator">The generator.</param>
@@ -42,7 +44,7 @@ public sealed record SteeringOverhead(
         Generator generator,
         string prompt,
         IReadOnlyList<(string Name, SteeringPlan Plan)> plans,
-        int runs = 7,
+        int runs = 25,
         int newTokens = 64,
         CancellationToken cancellation = default)
     {
@@ -67,6 +69,7 @@ public sealed record SteeringOverhead(
             }
 
             double[] added = [.. steered.Zip(unsteered, (with, without) => with - without)];
+            (double? low, double? high) = MedianInterval(added);
             measured.Add(new SteeringOverhead(
                 name,
                 runs,
@@ -75,8 +78,8 @@ public sealed record SteeringOverhead(
                 Quantile(unsteered, 0.5),
                 Quantile(steered, 0.5),
                 Quantile(added, 0.5),
-                Quantile(added, 0.25),
-                Quantile(added, 0.75)));
+                low,
+                high));
         }
 
         return measured;
@@ -86,6 +89,25 @@ public sealed record SteeringOverhead(
             GenerationResult result = generator.Generate(request with { Plan = plan }, null, cancellation);
             return result.DecodeTime.TotalSeconds / (result.Ids.Length - 1);
         }
+    }
+
+    /// <summary>The 95 % interval of the median of values; null of fewer than six.</summary>
+    internal static (double? Low, double? High) MedianInterval(ReadOnlySpan<double> values)
+    {
+        double[] sorted = values.ToArray();
+        Array.Sort(sorted);
+        int n = sorted.Length;
+        double term = Math.Pow(0.5, n);
+        double below = term;
+        int k = 0;
+        while (2 * below <= 0.05)
+        {
+            k++;
+            term *= (double)(n - k + 1) / k;
+            below += term;
+        }
+
+        return k > 0 ? (sorted[k - 1], sorted[n - k]) : (null, null);
     }
 
     /// <summary>The p-th part of values, in a straight line between two of them.</summary>

@@ -33,7 +33,8 @@ public sealed class ClaimsCommandTests
         Assert.Equal("not run", One("T9", pair, "rho of frequency").GetProperty("verdict").GetString());
         JsonElement swap = One("T4", "swap", "steering adds, ms/token");
         Assert.Equal(JsonValueKind.Number, swap.GetProperty("value").ValueKind);
-        Assert.Equal("0.92 or less", swap.GetProperty("criterion").GetString());
+        Assert.Equal("undecided", swap.GetProperty("verdict").GetString());
+        Assert.Equal("0.92 or less, all of the interval", swap.GetProperty("criterion").GetString());
         JsonElement unscored = figures.Single(one => one.GetProperty("where").GetString() == "min-clamp, contrastive");
         Assert.Equal("not run", unscored.GetProperty("verdict").GetString());
         Assert.All(figures.Where(one => one.GetProperty("verdict").GetString() == "reproduced"), one =>
@@ -66,6 +67,15 @@ public sealed class ClaimsCommandTests
             await CliRun.Refused(2, [.. Quick, "--layer", "1", "--index", pocket.Index]),
             StringComparison.Ordinal);
     }
+
+    [Theory]
+    [InlineData(-0.0001, 0.0009, "reproduced")]
+    [InlineData(-0.005, 0.005, "undecided")]
+    [InlineData(0.001, 0.002, "not reproduced")]
+    [InlineData(null, null, "undecided")]
+    public void A_time_is_judged_by_its_interval(double? low, double? high, string expected) => Assert.Equal(
+        expected,
+        ClaimFigures.Of(new SteeringOverhead("swap", 9, 32, 64, 0.002, 0.003, 0.001, low, high)).Last().Word);
 
     [Theory]
     [InlineData(3.0, 1.5, "reproduced", "reproduced")]

@@ -51,12 +51,15 @@ public sealed class SideEffectPredictorsTests : IDisposable
         SideEffectPredictors measured = Measure(downstream, new SideEffectOptions { Latents = 10, Seed = 3 });
         Assert.Equal(10, measured.Latents.Count);
         Assert.Equal(_texts.Sum(ids => ids.Length - 1), measured.Tokens);
-        foreach (LatentSideEffect one in measured.Latents)
+        double[][] counts = [new double[10], new double[10]];
+        for (int l = 0; l < 10; l++)
         {
+            LatentSideEffect one = measured.Latents[l];
             float[] direction = Unit(one.Latent);
-            int count = 0;
-            foreach (int[] ids in _texts)
+            for (int text = 0; text < 2; text++)
             {
+                int[] ids = _texts[text];
+                int count = 0;
                 float[] before = Values(ids, downstream, null);
                 float[] after = Values(ids, downstream, direction);
                 for (int i = D; i < before.Length; i++)
@@ -64,11 +67,15 @@ public sealed class SideEffectPredictorsTests : IDisposable
                     count += Math.Abs(Math.Max(after[i], 0f) - Math.Max(before[i], 0f)) > 0.05 ? 1 : 0;
                     count += Math.Abs(Math.Max(-after[i], 0f) - Math.Max(-before[i], 0f)) > 0.05 ? 1 : 0;
                 }
+
+                Assert.True(count > 0);
+                counts[text][l] = count;
             }
 
-            Assert.True(count > 0);
-            Assert.Equal((double)count / measured.Tokens, one.Collateral, 1e-12);
+            Assert.Equal((counts[0][l] + counts[1][l]) / measured.Tokens, one.Collateral, 1e-12);
         }
+
+        Assert.Equal(RankCorrelation.Of(counts[0], counts[1]), measured.Reliability);
     }
 
     [Fact]

@@ -33,6 +33,15 @@ public class SteeringOverheadTests
             generator, "the man", [("sae", plan)], 3, 5, TestContext.Current.CancellationToken));
         Assert.Equal(("sae", 3, 5), (one.Name, one.Runs, one.NewTokens));
         Assert.True(one is { Unsteered: > 0, Steered: > 0, PromptTokens: > 1 });
-        Assert.InRange(one.Added, one.LowerQuartile, one.UpperQuartile);
+        Assert.Null(one.Low);
     }
+
+    [Theory]
+    [InlineData(5, null, null)]
+    [InlineData(6, 1.0, 6.0)]
+    [InlineData(9, 2.0, 8.0)]
+    [InlineData(25, 8.0, 18.0)]
+    public void The_median_has_the_interval_of_order_statistics(int runs, double? low, double? high) => Assert.Equal(
+        (low, high),
+        SteeringOverhead.MedianInterval([.. Enumerable.Range(1, runs).Reverse().Select(run => (double)run)]));
 }
