@@ -47,8 +47,8 @@ public readonly record struct PredictorCorrelation(string Name, double? Correlat
 /// <param name="Tokens">Positions that collateral is a mean over.</param>
 /// <param name="MeanNorm">The mean ‖x‖ at these, which α is to be compared with.</param>
 /// <param name="Reliability">
-/// Spearman's ρ of collateral on every other text with that on the texts between: no predictor can be expected to do better
-/// than the figure lets it. Null of one text.
+/// Spearman's ρ of collateral on every other text with that on the texts between: where it is low, collateral is mostly
+/// noise and nothing can rank it. Null of one text.
 /// </param>
 /// <param name="Latents">The sample, ascending.</param>
 /// <param name="Correlations">One a predictor, then that of all together.</param>
