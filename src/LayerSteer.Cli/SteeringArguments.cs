@@ -310,10 +310,7 @@ internal sealed class SteeringArguments
     /// <summary>The scores that are asked for, or those that suit the method.</summary>
     private ScoringKind Scoring(
         ParseResult parse, SteeringMethod method, (TopicProfile Profile, double Weight)[] topics) =>
-        parse.GetValue(_scoring)
-            ?? (!SteeringMethods.IsPublished(method) && topics.All(topic => topic.Profile.Contrast is not null)
-                ? ScoringKind.Contrastive
-                : ScoringKind.Semantic);
+        parse.GetValue(_scoring) ?? SteeringTopic.Suiting(method, topics.Select(topic => topic.Profile));
 
     /// <summary>The plan at the strength that is given, or at the largest that the budget allows.</summary>
     private SteeringPlan AtStrength(
