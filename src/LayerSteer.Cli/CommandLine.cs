@@ -25,6 +25,8 @@ internal static class CommandLine
         ("inspect", InspectCommand.Create),
         ("convert", ConvertCommand.Create),
         ("evaluate", EvaluateCommand.Create),
+        ("calibrate", CalibrateCommand.Create),
+        ("forecast", ForecastCommand.Create),
         ("timing", TimingCommand.Create),
         ("dataset", DatasetCommand.Create),
         ("pull", PullCommand.Create),

@@ -219,8 +219,8 @@ internal static class EvaluateCommand
             return;
         }
 
-        Write(terminal, ReportTable.Arms(report));
-        Write(terminal, ReportTable.Controls(report));
+        ReportTables.Show(terminal, ReportTable.Arms(report));
+        ReportTables.Show(terminal, ReportTable.Controls(report));
         foreach (ArmReport arm in report.Arms.Skip(1))
         {
             terminal.Out.WriteLine($"{arm.Name} {arm.Verdict}");
@@ -268,30 +268,4 @@ internal static class EvaluateCommand
                 ["p_holm"] = metric.PHolm,
             }))),
     };
-
-    private static void Write(Terminal terminal, ReportTable table)
-    {
-        if (table.Rows.Count == 0)
-        {
-            return;
-        }
-
-        var shown = new Table { Title = new TableTitle(Markup.Escape(table.Title)) };
-        foreach (string column in table.Header)
-        {
-            shown.AddColumn(Markup.Escape(column));
-        }
-
-        foreach (IReadOnlyList<string> row in table.Rows)
-        {
-            shown.AddRow([.. row.Select(Markup.Escape)]);
-        }
-
-        if (table.Note.Length > 0)
-        {
-            shown.Caption = new TableTitle(Markup.Escape(table.Note));
-        }
-
-        terminal.Tables.Write(shown);
-    }
 }
