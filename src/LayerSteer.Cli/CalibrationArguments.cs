@@ -129,7 +129,11 @@ internal sealed class CalibrationArguments
                 cancellation);
             foreach (EvaluationTopic topic in found)
             {
-                bank.TryAdd(topic.Name, topic);
+                EvaluationTopic own = topic;
+                for (int n = 2; !bank.TryAdd(own.Name, own); n++)
+                {
+                    own = topic with { Name = $"{topic.Name}-{n}" };
+                }
             }
 
             terminal.Note($"{found.Count} topics found: {string.Join(", ", found.Select(topic => topic.Name))}");

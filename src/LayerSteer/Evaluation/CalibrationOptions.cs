@@ -6,9 +6,6 @@ namespace LayerSteer.Evaluation;
 /// <summary>How a calibration is run.</summary>
 public sealed record CalibrationOptions
 {
-    /// <summary>Fewer topics cannot bound an interval of 90 %.</summary>
-    public const int LeastTopics = 10;
-
     /// <summary>The methods to forecast.</summary>
     public IReadOnlyList<SteeringMethod> Methods { get; init; } = [SteeringMethod.Clamp, SteeringMethod.Swap];
 
@@ -45,6 +42,12 @@ public sealed record CalibrationOptions
 
     /// <summary>How many times bootstraps draw.</summary>
     public int Resamples { get; init; } = 2000;
+
+    /// <summary>
+    /// Fewer topics cannot bound an interval of <see cref="Confidence"/>, each topic left out in turn: of T others at
+    /// least the share confidence·(T + 1) must be there.
+    /// </summary>
+    public int LeastTopics => (int)Math.Ceiling((Confidence / (1 - Confidence)) - 1e-9) + 1;
 
     /// <summary>The sweep of strengths as an evaluation.</summary>
     internal EvaluationOptions Sweep() => new()

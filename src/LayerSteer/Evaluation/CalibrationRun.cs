@@ -57,10 +57,10 @@ public sealed class CalibrationRun(
         ArgumentNullException.ThrowIfNull(sites);
         ArgumentNullException.ThrowIfNull(run);
         options.Validate();
-        if (judge.Topics.Count < CalibrationOptions.LeastTopics)
+        if (judge.Topics.Count < options.LeastTopics)
         {
             throw new ArgumentException(
-                $"{judge.Topics.Count} topics; expected at least {CalibrationOptions.LeastTopics}, better 40 or more: "
+                $"{judge.Topics.Count} topics; expected at least {options.LeastTopics}, better 40 or more: "
                 + "intervals are learned from topics that are left out");
         }
 

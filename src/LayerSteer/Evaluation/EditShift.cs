@@ -73,9 +73,10 @@ internal sealed class EditShift(int width, int vocabulary)
     }
 
     /// <summary>Adds the distributions of a position.</summary>
+    /// <param name="p">p, [vocabulary].</param>
     /// <param name="unsteered">ln p, [vocabulary].</param>
     /// <param name="logits">Of p', [vocabulary].</param>
-    public void AddDistribution(double[] unsteered, ReadOnlySpan<float> logits)
+    public void AddDistribution(double[] p, double[] unsteered, ReadOnlySpan<float> logits)
     {
         double largest = LogLikelihood.Largest(logits);
         double sum = 0;
@@ -93,7 +94,7 @@ internal sealed class EditShift(int width, int vocabulary)
         for (int v = 0; v < vocabulary; v++)
         {
             double steered = _exponentials[v] / sum;
-            double own = Math.Exp(unsteered[v]);
+            double own = p[v];
             double logSteered = logits[v] - log;
             Tokens[v] += steered - own;
             divergence += steered * (logSteered - unsteered[v]);

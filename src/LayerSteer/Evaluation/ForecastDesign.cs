@@ -8,9 +8,13 @@ public sealed class ForecastDesign
 {
     private readonly Func<CalibrationPoint, double>[] _values;
 
-    private ForecastDesign(string name, IEnumerable<(string Name, Func<CalibrationPoint, double> Value)> columns)
+    private ForecastDesign(
+        string name,
+        bool knowsTopics,
+        IEnumerable<(string Name, Func<CalibrationPoint, double> Value)> columns)
     {
         Name = name;
+        KnowsTopics = knowsTopics;
         (string Name, Func<CalibrationPoint, double> Value)[] all = [.. columns];
         Columns = [.. all.Select(column => column.Name)];
         _values = [.. all.Select(column => column.Value)];
@@ -18,6 +22,9 @@ public sealed class ForecastDesign
 
     /// <summary>What it is called in reports.</summary>
     public string Name { get; }
+
+    /// <summary>Whether it knows anything of a topic, or only of places and strengths.</summary>
+    public bool KnowsTopics { get; }
 
     /// <summary>The names of its columns.</summary>
     public IReadOnlyList<string> Columns { get; }
@@ -27,6 +34,7 @@ public sealed class ForecastDesign
     /// <param name="withTexts">Whether the topic's texts are at hand, or its profile alone.</param>
     public static ForecastDesign Of(IReadOnlyList<string> places, bool withTexts) => new(
         withTexts ? "with the topic's texts" : "from the profile alone",
+        true,
         ForecastPredictor.All.Where(predictor => predictor.IsFitted && (withTexts || !predictor.NeedsTexts))
             .Select(predictor => (predictor.Name, Value(ForecastPredictor.IndexOf(predictor.Name))))
             .Concat(places.Count < 2 ? [] : places.Select(place => (
@@ -35,13 +43,14 @@ public sealed class ForecastDesign
     /// <summary>A baseline that knows nothing of the topic: one forecast for each place and strength.</summary>
     public static ForecastDesign StrengthAndPlace(IEnumerable<CalibrationPoint> points) => new(
         "strength and layer only",
+        false,
         points.Select(point => (point.HookPoint, point.Strength)).Distinct().Order().Select(cell => (
             FormattableString.Invariant($"{cell.HookPoint} {cell.Strength}"),
             new Func<CalibrationPoint, double>(
                 point => point.HookPoint == cell.HookPoint && point.Strength.Equals(cell.Strength) ? 1 : 0))));
 
     /// <summary>The baseline that says the same of everything.</summary>
-    public static ForecastDesign Constant { get; } = new("constant", []);
+    public static ForecastDesign Constant { get; } = new("constant", false, []);
 
     /// <summary>The values of a point.</summary>
     /// <exception cref="ArgumentException">One is missing or not finite.</exception>

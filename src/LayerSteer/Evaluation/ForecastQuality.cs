@@ -96,8 +96,8 @@ public sealed record ForecastQuality
             Design = design.Name,
             Topics = effect.Select(point => point.Topic).Distinct().Count(),
             Points = points.Count,
-            Effect = Quality(points, effect, ofEffect, options),
-            Cost = Quality(points, cost, ofCost, options),
+            Effect = Quality(points, effect, ofEffect, design, options),
+            Cost = Quality(points, cost, ofCost, design, options),
             Risk =
             [
                 .. Enumerable.Range(1, 10).Reverse().Select(
@@ -136,6 +136,7 @@ public sealed record ForecastQuality
         IReadOnlyList<CalibrationPoint> points,
         ForecastPoint[] found,
         ForecastInterval[] forecasts,
+        ForecastDesign design,
         CalibrationOptions options)
     {
         double[] real = [.. found.Select(point => point.Y)];
@@ -151,9 +152,13 @@ public sealed record ForecastQuality
         ];
         (double? Low, double? High) coverage = OverTopics(
             topics, options, kept => kept.Average(i => within[i] ? 1.0 : 0));
-        (double? Low, double? High) spearman = OverTopics(topics, options, kept => RankCorrelation.Spearman(
-            [.. kept.Select(i => expected[i])], [.. kept.Select(i => real[i])]));
-        double?[] cells =
+
+        // What says the same of all topics differs only by the topic that is left out, against it.
+        bool ranks = design.Columns.Count > 0;
+        (double? Low, double? High) spearman = !ranks ? (null, null) : OverTopics(
+            topics, options, kept => RankCorrelation.Spearman(
+                [.. kept.Select(i => expected[i])], [.. kept.Select(i => real[i])]));
+        double?[] cells = !design.KnowsTopics ? [null] :
         [
             .. Enumerable.Range(0, found.Length).GroupBy(i => (points[i].HookPoint, points[i].Strength))
                 .Select(cell => RankCorrelation.Spearman(
@@ -169,7 +174,7 @@ public sealed record ForecastQuality
             Width = forecasts.Average(forecast => forecast.High - forecast.Low),
             Deviation = Math.Sqrt(real.Average(value => (value - mean) * (value - mean))),
             Error = forecasts.Select((forecast, i) => Math.Abs(forecast.Mean - real[i])).Average(),
-            Spearman = RankCorrelation.Spearman(expected, real),
+            Spearman = ranks ? RankCorrelation.Spearman(expected, real) : null,
             SpearmanLow = spearman.Low,
             SpearmanHigh = spearman.High,
             SpearmanWithin = cells.All(cell => cell is not null) ? cells.Average() : null,

@@ -1,3 +1,5 @@
+using System.Globalization;
+
 namespace LayerSteer.Evaluation;
 
 /// <summary>A column of a forecaster.</summary>
@@ -14,14 +16,28 @@ public sealed record ForecastColumn(string Name, double Mean, double Scale, doub
 /// <param name="LeftOut">What intervals are made of, one a topic.</param>
 public sealed record QuantityForecaster(double Penalty, ForecastModel Model, IReadOnlyList<LeftOutTopic> LeftOut)
 {
-    /// <summary>Learns from points.</summary>
+    /// <summary>Learns from points; numbers keep six digits, since a file has thousands of them.</summary>
     /// <param name="points">The points.</param>
     internal static QuantityForecaster Fit(IReadOnlyList<ForecastPoint> points)
     {
         var fit = new ForecastFit(points);
         double penalty = fit.Penalty();
-        return new QuantityForecaster(penalty, fit.Model(penalty), GroupedJackknife.LeaveOut(fit, penalty));
+        return new QuantityForecaster(
+            penalty,
+            Short(fit.Model(penalty)),
+            [
+                .. GroupedJackknife.LeaveOut(fit, penalty).Select(
+                    topic => new LeftOutTopic(Short(topic.Model), [.. topic.Scores.Select(Short)])),
+            ]);
     }
+
+    private static ForecastModel Short(ForecastModel model) => new(Short(model.Mean), Short(model.LogSpread));
+
+    private static LinearModel Short(LinearModel model) =>
+        new(Short(model.Intercept), [.. model.Coefficients.Select(Short)]);
+
+    private static double Short(double value) => double.Parse(
+        value.ToString("G6", CultureInfo.InvariantCulture), CultureInfo.InvariantCulture);
 
     /// <summary>The forecast and its interval.</summary>
     /// <param name="z">Standardised columns.</param>

@@ -19,7 +19,8 @@ internal sealed class TextSide(Decoder decoder, int skipped, IReadOnlyList<Steer
     private readonly double[] _likely = new double[decoder.Spec.Vocabulary];
     private float[] _before = [];
     private int[] _ids = [];
-    private double[][] _logs = [];
+    private double[][] _logs = []; // ln p of each position
+    private double[][] _p = [];
     private int _first;
     private int _count;
     private double _loss;
@@ -93,6 +94,7 @@ internal sealed class TextSide(Decoder decoder, int skipped, IReadOnlyList<Steer
     {
         int length = _ids.Length;
         var logs = new double[length][];
+        var p = new double[length][];
         var options = new ParallelOptions { MaxDegreeOfParallelism = decoder.Pool.Threads };
         Parallel.For(skipped, length, options, position =>
         {
@@ -105,8 +107,9 @@ internal sealed class TextSide(Decoder decoder, int skipped, IReadOnlyList<Steer
             }
 
             logs[position] = values;
+            p[position] = [.. values.Select(Math.Exp)];
         });
-        _logs = logs;
+        (_logs, _p) = (logs, p);
         if (_first == 0)
         {
             TakeUnsteered();
@@ -120,7 +123,7 @@ internal sealed class TextSide(Decoder decoder, int skipped, IReadOnlyList<Steer
                 ReadOnlySpan<float> logits = run.Logits(((plan + 1) * length) + position);
                 if (distributions)
                 {
-                    shift.AddDistribution(_logs[position], logits);
+                    shift.AddDistribution(_p[position], _logs[position], logits);
                 }
 
                 if (position + 1 < length)
@@ -145,7 +148,7 @@ internal sealed class TextSide(Decoder decoder, int skipped, IReadOnlyList<Steer
 
             for (int v = 0; v < _likely.Length; v++)
             {
-                _likely[v] += Math.Exp(_logs[position][v]);
+                _likely[v] += _p[position][v];
             }
 
             _positions++;

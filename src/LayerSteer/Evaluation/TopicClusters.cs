@@ -96,7 +96,11 @@ public static class TopicClusters
             }
 
             string name = Name([.. members.Select(member => words[member.Passage])], everywhere, words.Length);
-            topics.TryAdd(name, Split(name, [.. members.Select(member => passages[member.Passage])], options));
+            EvaluationTopic topic = Split(name, [.. members.Select(member => passages[member.Passage])], options);
+            for (int n = 2; !topics.TryAdd(topic.Name, topic); n++)
+            {
+                topic = topic with { Name = $"{name}-{n}" };
+            }
         }
 
         return topics.Count > 0
