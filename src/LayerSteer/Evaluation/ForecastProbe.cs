@@ -138,6 +138,9 @@ public sealed class ForecastProbe : IDisposable
         double[] change = [.. shift.Tokens.Select(sum => sum / shift.Positions)];
         found["word_lift"] = Dot(change, odds);
         found["meaning_lift"] = await MeaningLiftAsync(change, meaning, cancellation).ConfigureAwait(false);
+        found["root_word_lift"] = SignedRoot(found["word_lift"]!.Value);
+        found["root_meaning_lift"] = SignedRoot(found["meaning_lift"]!.Value);
+        found["topic_odds"] = TopicOdds(change, odds, neutral);
         found["text_gain"] = shift.LossChange - topic.Shifts[index].LossChange;
         found["log_fvu"] = Math.Log(Math.Max(1e-3, topic.Fvu(plan.Edits[0].Autoencoder)));
         found["text_cosine"] = meaning.Cohesion;
@@ -147,6 +150,9 @@ public sealed class ForecastProbe : IDisposable
         double[] way = [.. topic.MeanResidual.Zip(from, (a, b) => a - b)];
         double length = Norm(way);
         found["toward"] = length > 0 ? Dot(edit, way) / length / shift.Norm : 0;
+        found["root_toward"] = SignedRoot(found["toward"]!.Value);
+        found["neutral_cosine"] = Dot(meaning.Topic, meaning.Neutral);
+        found["word_distance"] = topic.Likely.Zip(odds, (q, odd) => q * odd).Sum();
         if (!(Norm(edit) > 0))
         {
             return;
@@ -160,6 +166,22 @@ public sealed class ForecastProbe : IDisposable
         found["separability"] = variance > 0 ? (ofTopic.Average() - ofNeutral.Average()) / Math.Sqrt(variance) : null;
         found["lens_agreement"] = LensAgreement(unit, odds, topic, neutral);
     }
+
+    /// <summary>ln of the mass of the topic's tokens after over before.</summary>
+    private static double TopicOdds(double[] change, double[] odds, TextSide neutral)
+    {
+        double before = 0;
+        double more = 0;
+        foreach ((int v, double p) in neutral.Likely.Index())
+        {
+            before += odds[v] > 1 ? p : 0;
+            more += odds[v] > 1 ? change[v] : 0;
+        }
+
+        return before > 0 ? Math.Log(Math.Max(before + more, 1e-3 * before) / before) : 0;
+    }
+
+    private static double SignedRoot(double value) => Math.Sign(value) * Math.Sqrt(Math.Abs(value));
 
     /// <summary>Correlation over tokens, each weighted by how likely it is in either kind of text.</summary>
     private double? LensAgreement(double[] direction, double[] odds, TextSide topic, TextSide neutral)
