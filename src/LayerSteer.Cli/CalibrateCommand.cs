@@ -24,7 +24,7 @@ internal static class CalibrateCommand
             "--index", "Folders of reference indexes, one for each layer. Default: the pocket model's, for its layer.");
         Option<string?> reference = new("--reference")
         {
-            Description = "Reference texts, CSV or JSON, to build the indexes that are missing in the folder of the output.",
+            Description = "Reference texts, CSV or JSON, to build missing indexes from, in the folder of the output.",
             HelpName = "path",
         };
         Option<string?> encoder = SharedOptions.Encoder("Default: the one an index names.");
@@ -155,7 +155,7 @@ internal static class CalibrateCommand
         return ReferenceIndex.Open(folder);
     }
 
-    /// <summary>The profile of every topic at every place; topics that have none anywhere are left out of the bank.</summary>
+    /// <summary>The profile of every topic at every place; topics that cannot be steered are left out.</summary>
     private static (IReadOnlyList<EvaluationTopic> Bank, CalibratedSite[] Places) Profiles(
         Terminal terminal,
         Steerer steerer,
@@ -269,7 +269,7 @@ internal static class CalibrateCommand
         ReportTables.Show(terminal, CalibrationMarkdown.Qualities(report));
         ReportTables.Show(terminal, CalibrationMarkdown.Risks(report));
         terminal.Note(
-            $"'{folder}' holds {Calibration.FileName}, {CalibrationMarkdown.FileName}, {CalibrationReport.FileName} and "
-            + "every continuation");
+            $"'{folder}' holds {Calibration.FileName}, {CalibrationMarkdown.FileName}, {CalibrationReport.FileName} "
+            + "and every continuation");
     }
 }

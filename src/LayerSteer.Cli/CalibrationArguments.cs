@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using LayerSteer.Evaluation;
 using LayerSteer.Generation;
 using LayerSteer.Models;
@@ -8,7 +7,7 @@ using LayerSteer.Text;
 
 namespace LayerSteer.Cli;
 
-/// <summary>The options that say what a calibration runs over: the bank of topics, methods, strengths, prompts.</summary>
+/// <summary>The options that say what a calibration runs over: topics, methods, strengths, prompts.</summary>
 internal sealed class CalibrationArguments
 {
     private const string FromOne = "a whole number from 1 on";
@@ -164,7 +163,7 @@ internal sealed class CalibrationArguments
             var options = new CalibrationOptions
             {
                 Methods = methods,
-                Strengths = Strengths(parse.GetValue(_strengths) ?? [], methods, defaults.Strengths),
+                Strengths = StrengthLists.Read(parse.GetValue(_strengths) ?? [], methods, defaults.Strengths),
                 Prompts = [.. prompts.Take(count)],
                 Draws = parse.GetValue(_draws)!.Value,
                 Tokens = parse.GetValue(_tokens)!.Value,
@@ -187,28 +186,5 @@ internal sealed class CalibrationArguments
         {
             throw new UsageException(e.Message);
         }
-    }
-
-    private static Dictionary<SteeringMethod, IReadOnlyList<double>> Strengths(
-        string[] given,
-        SteeringMethod[] methods,
-        IReadOnlyDictionary<SteeringMethod, IReadOnlyList<double>> defaults)
-    {
-        var strengths = new Dictionary<SteeringMethod, IReadOnlyList<double>>(defaults);
-        foreach (string text in given.OrderBy(text => text.Contains('=', StringComparison.Ordinal)))
-        {
-            int equals = text.IndexOf('=', StringComparison.Ordinal);
-            double[] numbers = [.. text[(equals + 1)..].Split(',').Select(number =>
-                double.TryParse(number, NumberStyles.Float, CultureInfo.InvariantCulture, out double value)
-                    ? value
-                    : throw new ArgumentException(
-                        $"--strengths is '{text}', expected numbers such as 1,2,4, or METHOD=NUMBERS"))];
-            foreach (SteeringMethod method in equals < 0 ? methods : [SteeringMethods.Parse(text[..equals])])
-            {
-                strengths[method] = numbers;
-            }
-        }
-
-        return strengths;
     }
 }

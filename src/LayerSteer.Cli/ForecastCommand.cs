@@ -92,7 +92,8 @@ internal static class ForecastCommand
             if (sentences.Digest != known.Encoder)
             {
                 throw new InvalidDataException(
-                    $"'{path}' was made with another sentence encoder than '{sentences.Path}'; give that one as --encoder");
+                    $"'{path}' was made with another sentence encoder than '{sentences.Path}'; "
+                    + "give that one as --encoder");
             }
 
             var forecasts = new List<Forecast>();
@@ -122,7 +123,7 @@ internal static class ForecastCommand
         return command;
     }
 
-    private static IEnumerable<Forecaster> Chosen(Calibration known, string? method, bool withTexts)
+    private static Forecaster[] Chosen(Calibration known, string? method, bool withTexts)
     {
         Forecaster[] all = [.. known.Forecasters.Where(one => one.NeedsTexts == withTexts)];
         if (method is null)
@@ -182,9 +183,7 @@ internal static class ForecastCommand
                 one.Method,
                 Markup.Escape(one.HookPoint),
                 one.Strength.ToString("G4", CultureInfo.InvariantCulture),
-                Markup.Escape(string.Create(
-                    CultureInfo.InvariantCulture,
-                    $"{one.Effect.Mean:+0.000;-0.000} [{one.Effect.Low:+0.000;-0.000}, {one.Effect.High:+0.000;-0.000}]")),
+                Markup.Escape($"{Signed(one.Effect.Mean)} [{Signed(one.Effect.Low)}, {Signed(one.Effect.High)}]"),
                 Markup.Escape(string.Create(
                     CultureInfo.InvariantCulture,
                     $"×{Math.Exp(one.Cost.Mean):F2} [{Math.Exp(one.Cost.Low):F2}, {Math.Exp(one.Cost.High):F2}]")),
@@ -197,14 +196,18 @@ internal static class ForecastCommand
             ? "No effect is promised at any of these: the interval of every one includes none."
             : best.InWords + ".");
         terminal.Note(
-            "effect: difference of topic similarity to the unsteered model; intervals hold for "
-            + string.Create(CultureInfo.InvariantCulture, $"{forecasts[0].Confidence * 100:F0} % of topics like those of ")
-            + $"the bank{(forecasts[0].UsesTexts ? string.Empty : "; --align makes them sharper")}");
+            string.Create(
+                CultureInfo.InvariantCulture,
+                $"effect: difference of topic similarity to the unsteered model; intervals hold for "
+                + $"{forecasts[0].Confidence * 100:F0} % of topics like those of the bank")
+            + $"{(forecasts[0].UsesTexts ? string.Empty : "; --align makes them sharper")}");
         foreach (string unlike in forecasts.SelectMany(one => one.Unlike).Distinct())
         {
             terminal.Warn($"the topic is unlike the bank in {unlike}, so the intervals may not hold");
         }
     }
+
+    private static string Signed(double value) => value.ToString("+0.000;-0.000", CultureInfo.InvariantCulture);
 
     private static JsonObject Json(Forecast one) => new()
     {

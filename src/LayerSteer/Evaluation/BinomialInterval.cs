@@ -1,8 +1,8 @@
 namespace LayerSteer.Evaluation;
 
 /// <summary>
-/// The exact interval of a share (Clopper and Pearson 1934): the shares at which what was seen, or more (or less) of it,
-/// still has probability α/2.
+/// The exact interval of a share (Clopper and Pearson 1934): the shares at which what was seen, or more (or less) of
+/// it, still has probability α/2.
 /// <code>
 /// low:  Σ_(i ≥ k) C(n, i) p^i (1 − p)^(n − i) = α/2,   0 if k = 0
 /// high: Σ_(i ≤ k) C(n, i) p^i (1 − p)^(n − i) = α/2,   1 if k = n

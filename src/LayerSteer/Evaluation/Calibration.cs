@@ -1,6 +1,6 @@
+using System.Globalization;
 using System.Text.Json;
 using LayerSteer.Formats;
-using LayerSteer.Models;
 using LayerSteer.Steering;
 using LayerSteer.Text;
 using LayerSteer.Topics;
@@ -14,8 +14,8 @@ namespace LayerSteer.Evaluation;
 public sealed record CalibrationSite(string HookPoint, string Sae);
 
 /// <summary>
-/// A calibrated forecast of steering, for one model, its autoencoders and one sentence encoder: a JSON file. Immutable as
-/// long as nobody writes into its lists.
+/// A calibrated forecast of steering, for one model, its autoencoders and one sentence encoder: a JSON file. Immutable
+/// as long as nobody writes into its lists.
 /// </summary>
 public sealed record Calibration
 {
@@ -155,8 +155,10 @@ public sealed record Calibration
                 + string.Join(", ", Forecasters.Select(one => one.Method).Distinct()));
         if (!(strength >= own.Strengths[0] && strength <= own.Strengths[^1]))
         {
-            throw new ArgumentException(FormattableString.Invariant(
-                $"the calibration knows {method} at strengths {own.Strengths[0]} to {own.Strengths[^1]}, not at {strength}"));
+            throw new ArgumentException(string.Create(
+                CultureInfo.InvariantCulture,
+                $"the calibration knows {method} at strengths {own.Strengths[0]} to {own.Strengths[^1]}, "
+                + $"not at {strength}"));
         }
 
         double[] row = [.. own.Columns.Select(column => ForecastPredictor.All.Any(known => known.Name == column.Name)
@@ -176,7 +178,8 @@ public sealed record Calibration
             Cost = own.Cost.At(z, Confidence),
             Unlike =
             [
-                .. own.Columns.Where((column, j) => row[j] < column.Least - column.Scale || row[j] > column.Most + column.Scale)
+                .. own.Columns
+                    .Where((column, j) => row[j] < column.Least - column.Scale || row[j] > column.Most + column.Scale)
                     .Select(column => column.Name),
             ],
         };

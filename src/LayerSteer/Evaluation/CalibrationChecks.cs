@@ -1,4 +1,3 @@
-using LayerSteer.Models;
 using LayerSteer.Steering;
 
 namespace LayerSteer.Evaluation;

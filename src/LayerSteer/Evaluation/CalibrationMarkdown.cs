@@ -30,10 +30,10 @@ public static class CalibrationMarkdown
             ],
             string.Create(
                 CultureInfo.InvariantCulture,
-                $"Intervals are meant for {report.Confidence * 100:F0} %. Coverage with its 95 % interval, as if points were "
-                + $"independent (Clopper–Pearson), and from drawing topics. Deviation: of what came of it. Spearman of forecast "
-                + $"and realised over all points, with its interval from drawing topics; and its mean over strengths and layers "
-                + $"of ρ among topics."));
+                $"Intervals are meant for {report.Confidence * 100:F0} %. Coverage with its 95 % interval, as if "
+                + $"points were independent (Clopper–Pearson), and from drawing topics. Deviation: of what came of "
+                + $"it. Spearman of forecast and realised over all points, with its interval from drawing topics; and "
+                + $"the mean over strengths and layers of ρ among topics."));
     }
 
     /// <summary>What abstaining does.</summary>
@@ -59,7 +59,8 @@ public static class CalibrationMarkdown
                     ];
                 }),
             ],
-            "Did nothing: the effect is not above 0. Not shown: the effect's own interval over prompts does not lie above 0.");
+            "Did nothing: the effect is not above 0. Not shown: the effect's own interval over prompts does not lie "
+            + "above 0.");
     }
 
     /// <summary>Risk against the share kept.</summary>
@@ -121,8 +122,8 @@ public static class CalibrationMarkdown
             writer.WriteLine();
             writer.WriteLine(
                 $"{report.Topics.Count} topics, {report.Points.Count} points of "
-                + $"{report.Points[0].Texts} continuations each. Every forecast below is of a topic that was left out of "
-                + "the fit, of the choice of the penalty and of the calibration of intervals.");
+                + $"{report.Points[0].Texts} continuations each. Every forecast below is of a topic that was left out "
+                + "of the fit, of the choice of the penalty and of the calibration of intervals.");
             writer.WriteLine();
             foreach (ReportTable table in (ReportTable[])
                 [Qualities(report), Risks(report), RiskCurve(report), Cells(report), Predictors(report)])
@@ -142,7 +143,8 @@ public static class CalibrationMarkdown
     private static string[] Row(ForecastQuality quality, string quantity, QuantityQuality of) =>
     [
         quality.Method, quality.Design, quantity, Share(of.Coverage),
-        $"{Share(of.CoverageLow)} to {Share(of.CoverageHigh)}", $"{Share(of.CoverageTopicLow)} to {Share(of.CoverageTopicHigh)}",
+        $"{Share(of.CoverageLow)} to {Share(of.CoverageHigh)}",
+        $"{Share(of.CoverageTopicLow)} to {Share(of.CoverageTopicHigh)}",
         Number(of.Width, "F3"), Number(of.Deviation, "F3"), Number(of.Error, "F3"),
         $"{Number(of.Spearman, "F2")} [{Number(of.SpearmanLow, "F2")}, {Number(of.SpearmanHigh, "F2")}]",
         Number(of.SpearmanWithin, "F2"),

@@ -27,7 +27,7 @@ public sealed record CalibrationPoint
     /// <summary>The effect's own interval over prompts.</summary>
     public required double? EffectHigh { get; init; }
 
-    /// <summary>Mean paired difference of nats a token under the unsteered model: the log of the perplexity ratio.</summary>
+    /// <summary>Mean paired difference of nats a token, unsteered model: the log of the perplexity ratio.</summary>
     public required double Cost { get; init; }
 
     /// <summary>How many continuations stand behind it.</summary>

@@ -63,7 +63,8 @@ public sealed record CalibrationReport
             Predictors =
             [
                 .. points.GroupBy(point => point.Method).SelectMany(method =>
-                    ForecastPredictor.All.Select((predictor, i) => PredictorQuality.Of(predictor.Name, i, [.. method]))),
+                    ForecastPredictor.All.Select(
+                        (predictor, i) => PredictorQuality.Of(predictor.Name, i, [.. method]))),
             ],
             PredictorNames = [.. ForecastPredictor.All.Select(predictor => predictor.Name)],
             Points = points,

@@ -2,7 +2,6 @@ using System.Globalization;
 using System.Text;
 using System.Text.Json;
 using LayerSteer.Formats;
-using LayerSteer.Models;
 using LayerSteer.Steering;
 using LayerSteer.Text;
 using LayerSteer.Topics;

@@ -83,8 +83,8 @@ public sealed class EvaluationRun
     }
 
     /// <summary>
-    /// Runs the unsteered model and each method of the arms at all of its strengths on the prompts, as far as that is not
-    /// in the log of a folder yet, and chooses nothing.
+    /// Runs the unsteered model and each method of the arms at all of its strengths on the prompts, as far as that is
+    /// not in the log of a folder yet, and chooses nothing.
     /// </summary>
     /// <param name="folder">The folder of the log.</param>
     /// <param name="run">Everything that a result depends on beside the options, by name; kept in the folder.</param>

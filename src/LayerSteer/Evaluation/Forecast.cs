@@ -46,7 +46,8 @@ public sealed record Forecast
                 ? "may do nothing: the interval of its effect includes 0, so no effect is promised"
                 : string.Create(
                     CultureInfo.InvariantCulture,
-                    $"steers to the topic: similarity +{Effect.Mean:F3}, between +{Effect.Low:F3} and +{Effect.High:F3}");
+                    $"steers to the topic: similarity +{Effect.Mean:F3}, "
+                    + $"between +{Effect.Low:F3} and +{Effect.High:F3}");
             return string.Create(
                 CultureInfo.InvariantCulture,
                 $"{Method} at {Strength} {effect}; perplexity ×{Math.Exp(Cost.Mean):F2}, between "

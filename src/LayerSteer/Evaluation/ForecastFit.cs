@@ -1,7 +1,7 @@
 namespace LayerSteer.Evaluation;
 
 /// <summary>A point that a forecast is learned from.</summary>
-/// <param name="Topic">The number of its topic: topics are exchangeable, points of one topic are not independent.</param>
+/// <param name="Topic">The number of its topic: topics are exchangeable, points of one are not independent.</param>
 /// <param name="X">Predictors, finite, of the order of 1.</param>
 /// <param name="Y">What came of it, finite.</param>
 public readonly record struct ForecastPoint(int Topic, double[] X, double Y);

@@ -1,4 +1,3 @@
-using LayerSteer.Autoencoders;
 using LayerSteer.Models;
 using LayerSteer.Numerics;
 using LayerSteer.Steering;
@@ -13,7 +12,9 @@ namespace LayerSteer.Evaluation;
 /// Measures the <see cref="ForecastPredictor"/>s of plans: forward passes over neutral text and over the beginnings of
 /// the topic's texts, with and without the edits; nothing is generated. Texts are cut to <see cref="WindowTokens"/>
 /// tokens behind a BOS, the BOS is left out of all means, and the log-odds of a token are
-/// <code>log((q(v) + ε) / (n(v) + ε)),   q, n = mean unsteered p(v) over the topic's texts, over neutral text, ε = 0.1 / V</code>
+/// <code>
+/// log((q(v) + ε) / (n(v) + ε)),   q, n = mean unsteered p(v) over the topic's texts, over neutral text;   ε = 0.1 / V
+/// </code>
 /// Not thread-safe; owns neither model nor encoder.
 /// </summary>
 public sealed class ForecastProbe : IDisposable
@@ -24,19 +25,17 @@ public sealed class ForecastProbe : IDisposable
     /// <summary>The texts of a topic that are read.</summary>
     public const int MostTexts = 16;
 
-    private const int LiftedTokens = 256;
     private const int BestLatents = 32;
     private const double SmallestDivergence = 1e-6;
 
     private readonly Decoder _decoder;
     private readonly TextTokenizer _tokenizer;
-    private readonly IEmbeddingGenerator<string, Embedding<float>> _encoder;
     private readonly int[] _prefix;
     private readonly int[][] _neutral;
     private readonly DecoderRun _run;
     private readonly List<KvCache> _caches = [];
     private readonly SteeringPass _steering = new();
-    private readonly Dictionary<int, float[]> _tokenVectors = [];
+    private readonly TokenMeaning _meaning;
 
     /// <summary>Joins a model and the sentence encoder that scores topics.</summary>
     public ForecastProbe(
@@ -47,7 +46,7 @@ public sealed class ForecastProbe : IDisposable
         ArgumentNullException.ThrowIfNull(encoder);
         _decoder = decoder;
         _tokenizer = tokenizer;
-        _encoder = encoder;
+        _meaning = new TokenMeaning(encoder, tokenizer);
         _prefix = BosPolicy.One.Prefix(decoder.Spec, tokenizer);
         _neutral = Windows(NeutralText.Paragraphs);
         _run = decoder.CreateRun();
@@ -56,7 +55,7 @@ public sealed class ForecastProbe : IDisposable
     /// <summary>Measures plans of one topic at one place.</summary>
     /// <param name="profile">The topic's profile.</param>
     /// <param name="texts">The topic's texts; null where only the profile is at hand.</param>
-    /// <param name="plans">Plans with one edit each, all through one autoencoder at one place; not of strength 0.</param>
+    /// <param name="plans">Plans of one edit each, all through one autoencoder at one place.</param>
     /// <param name="cancellation">Checked between passes.</param>
     /// <returns>
     /// For each plan the values in the order of <see cref="ForecastPredictor.All"/>; null for what is missing.
@@ -71,7 +70,8 @@ public sealed class ForecastProbe : IDisposable
         ArgumentNullException.ThrowIfNull(plans);
         TextSide? topic = texts is null ? null : Read(Windows(texts.Take(MostTexts)), plans, false, cancellation);
         TextSide neutral = Read(_neutral, plans, true, cancellation);
-        var meaning = texts is null ? null : await MeaningAsync(texts, cancellation).ConfigureAwait(false);
+        TextMeaning? meaning =
+            texts is null ? null : await _meaning.OfAsync(texts, cancellation).ConfigureAwait(false);
         double[]? odds = topic?.LogOdds(neutral);
         var values = new double?[plans.Count][];
         for (int i = 0; i < plans.Count; i++)
@@ -107,7 +107,7 @@ public sealed class ForecastProbe : IDisposable
         found["surprise"] = shift.Surprise;
         found["ce_change"] = shift.LossChange;
         found["entropy_change"] = shift.Entropy;
-        found["coherence"] = shift.Length > 0 ? Norm(shift.Direction) / shift.Rows / shift.Length : 0;
+        found["coherence"] = shift.Length > 0 ? DoubleVectors.Norm(shift.Direction) / shift.Rows / shift.Length : 0;
     }
 
     private static void Profile(Dictionary<string, double?> found, TopicProfile profile)
@@ -131,13 +131,13 @@ public sealed class ForecastProbe : IDisposable
         TextSide neutral,
         TextSide topic,
         double[] odds,
-        Meaning meaning,
+        TextMeaning meaning,
         CancellationToken cancellation)
     {
         EditShift shift = neutral.Shifts[index];
         double[] change = [.. shift.Tokens.Select(sum => sum / shift.Positions)];
-        found["word_lift"] = Dot(change, odds);
-        found["meaning_lift"] = await MeaningLiftAsync(change, meaning, cancellation).ConfigureAwait(false);
+        found["word_lift"] = DoubleVectors.Dot(change, odds);
+        found["meaning_lift"] = await _meaning.LiftAsync(change, meaning, cancellation).ConfigureAwait(false);
         found["root_word_lift"] = SignedRoot(found["word_lift"]!.Value);
         found["root_meaning_lift"] = SignedRoot(found["meaning_lift"]!.Value);
         found["topic_odds"] = TopicOdds(change, odds, neutral);
@@ -148,21 +148,22 @@ public sealed class ForecastProbe : IDisposable
         double[] edit = [.. shift.Direction.Select(sum => sum / shift.Rows)];
         double[] from = neutral.MeanResidual;
         double[] way = [.. topic.MeanResidual.Zip(from, (a, b) => a - b)];
-        double length = Norm(way);
-        found["toward"] = length > 0 ? Dot(edit, way) / length / shift.Norm : 0;
+        double length = DoubleVectors.Norm(way);
+        found["toward"] = length > 0 ? DoubleVectors.Dot(edit, way) / length / shift.Norm : 0;
         found["root_toward"] = SignedRoot(found["toward"]!.Value);
-        found["neutral_cosine"] = Dot(meaning.Topic, meaning.Neutral);
+        found["neutral_cosine"] = DoubleVectors.Dot(meaning.Topic, meaning.Neutral);
         found["word_distance"] = topic.Likely.Zip(odds, (q, odd) => q * odd).Sum();
-        if (!(Norm(edit) > 0))
+        if (!(DoubleVectors.Norm(edit) > 0))
         {
             return;
         }
 
-        double[] unit = [.. edit.Select(value => value / Norm(edit))];
-        found["mean_cosine"] = topic.TextResiduals.Average(text => Cosine([.. text.Zip(from, (a, b) => a - b)], unit));
-        double[] ofTopic = [.. topic.TextResiduals.Select(text => Dot(text, unit))];
-        double[] ofNeutral = [.. neutral.TextResiduals.Select(text => Dot(text, unit))];
-        double variance = (Variance(ofTopic) + Variance(ofNeutral)) / 2;
+        double[] unit = [.. edit.Select(value => value / DoubleVectors.Norm(edit))];
+        found["mean_cosine"] = topic.TextResiduals.Average(
+            text => DoubleVectors.Cosine([.. text.Zip(from, (a, b) => a - b)], unit));
+        double[] ofTopic = [.. topic.TextResiduals.Select(text => DoubleVectors.Dot(text, unit))];
+        double[] ofNeutral = [.. neutral.TextResiduals.Select(text => DoubleVectors.Dot(text, unit))];
+        double variance = (DoubleVectors.Variance(ofTopic) + DoubleVectors.Variance(ofNeutral)) / 2;
         found["separability"] = variance > 0 ? (ofTopic.Average() - ofNeutral.Average()) / Math.Sqrt(variance) : null;
         found["lens_agreement"] = LensAgreement(unit, odds, topic, neutral);
     }
@@ -217,74 +218,6 @@ public sealed class ForecastProbe : IDisposable
         return a > 0 && b > 0 ? both / Math.Sqrt(a * b) : null;
     }
 
-    private sealed record Meaning(double[] Topic, double[] Neutral, double Cohesion);
-
-    private async Task<Meaning> MeaningAsync(IReadOnlyList<string> texts, CancellationToken cancellation)
-    {
-        (double[] topic, double cohesion) = await CentroidAsync(texts, cancellation).ConfigureAwait(false);
-        (double[] neutral, _) = await CentroidAsync(NeutralText.Paragraphs, cancellation).ConfigureAwait(false);
-        return new Meaning(topic, neutral, cohesion);
-    }
-
-    /// <summary>The direction of the mean unit vector, and the mean cosine to it.</summary>
-    private async Task<(double[] Centroid, double Cohesion)> CentroidAsync(
-        IReadOnlyList<string> texts, CancellationToken cancellation)
-    {
-        GeneratedEmbeddings<Embedding<float>> vectors =
-            await _encoder.GenerateAsync(texts, cancellationToken: cancellation).ConfigureAwait(false);
-        double[] sum = new double[vectors[0].Vector.Length];
-        foreach (Embedding<float> vector in vectors)
-        {
-            double norm = Norm([.. vector.Vector.ToArray().Select(value => (double)value)]);
-            for (int i = 0; i < sum.Length; i++)
-            {
-                sum[i] += norm > 0 ? vector.Vector.Span[i] / norm : 0;
-            }
-        }
-
-        double length = Norm(sum);
-        return length > 0 ? ([.. sum.Select(value => value / length)], length / texts.Count) : (sum, 0);
-    }
-
-    /// <summary>What the tokens that are moved most mean, by the sentence encoder.</summary>
-    private async Task<double> MeaningLiftAsync(double[] change, Meaning meaning, CancellationToken cancellation)
-    {
-        int[] moved =
-        [
-            .. Enumerable.Range(0, Math.Min(change.Length, _tokenizer.VocabularySize))
-                .OrderByDescending(v => Math.Abs(change[v])).ThenBy(v => v).Take(LiftedTokens),
-        ];
-        int[] unknown = [.. moved.Where(v => !_tokenVectors.ContainsKey(v))];
-        string[] spelled = [.. unknown.Select(v => _tokenizer.TokenText(v))];
-        int[] worded = [.. Enumerable.Range(0, unknown.Length).Where(i => !string.IsNullOrWhiteSpace(spelled[i]))];
-        if (worded.Length > 0)
-        {
-            GeneratedEmbeddings<Embedding<float>> vectors = await _encoder.GenerateAsync(
-                worded.Select(i => spelled[i]), cancellationToken: cancellation).ConfigureAwait(false);
-            for (int i = 0; i < worded.Length; i++)
-            {
-                _tokenVectors[unknown[worded[i]]] = vectors[i].Vector.ToArray();
-            }
-        }
-
-        double lift = 0;
-        foreach (int v in moved)
-        {
-            if (_tokenVectors.TryGetValue(v, out float[]? vector))
-            {
-                double[] own = [.. vector.Select(value => (double)value)];
-                double norm = Norm(own);
-                lift += norm > 0 ? change[v] * (Dot(own, meaning.Topic) - Dot(own, meaning.Neutral)) / norm : 0;
-            }
-            else
-            {
-                _tokenVectors[v] = [];
-            }
-        }
-
-        return lift;
-    }
-
     private int[][] Windows(IEnumerable<string> texts) =>
     [
         .. texts.Select(text => _tokenizer.Encode(text).Take(WindowTokens).ToArray()).Where(ids => ids.Length > 1),
@@ -330,30 +263,5 @@ public sealed class ForecastProbe : IDisposable
         hooks.Add(_steering.HooksFor([.. plans.Select(plan => new SteeredSequence(ids.Length, plan))]));
         hooks.Add(plans[1]!.Edits[0].Point, side.After);
         _run.Forward(blocks, hooks, LogitRows.All);
-    }
-
-    internal static double Dot(IReadOnlyList<double> a, IReadOnlyList<double> b)
-    {
-        double sum = 0;
-        for (int i = 0; i < a.Count; i++)
-        {
-            sum += a[i] * b[i];
-        }
-
-        return sum;
-    }
-
-    internal static double Norm(IReadOnlyList<double> a) => Math.Sqrt(Dot(a, a));
-
-    private static double Cosine(double[] a, double[] b)
-    {
-        double norms = Norm(a) * Norm(b);
-        return norms > 0 ? Dot(a, b) / norms : 0;
-    }
-
-    private static double Variance(double[] values)
-    {
-        double mean = values.Average();
-        return values.Sum(value => (value - mean) * (value - mean)) / Math.Max(1, values.Length - 1);
     }
 }

@@ -38,7 +38,7 @@ public sealed record QuantityQuality
     /// <summary>Its bootstrap interval over topics.</summary>
     public required double? SpearmanHigh { get; init; }
 
-    /// <summary>The mean over places and strengths of ρ among topics: what is known beside strength and place.</summary>
+    /// <summary>The mean over places and strengths of ρ among topics: what is known beside these.</summary>
     public required double? SpearmanWithin { get; init; }
 }
 

@@ -7,8 +7,8 @@ public sealed record LeftOutTopic(ForecastModel Model, IReadOnlyList<double> Sco
 
 /// <summary>
 /// Prediction intervals of the jackknife+ (Barber, Candès, Ramdas and Tibshirani 2021, "Predictive Inference with the
-/// Jackknife+", eq. 1.2) with topics as the exchangeable unit and scores divided by a predicted spread (Lei et al. 2018,
-/// section 5.2). Each topic has the weight of one, shared by its points (Dunn, Wasserman and Ramdas 2022):
+/// Jackknife+", eq. 1.2) with topics as the exchangeable unit and scores divided by a predicted spread (Lei et al.
+/// 2018, section 5.2). Each topic has the weight of one, shared by its points (Dunn, Wasserman and Ramdas 2022):
 /// <code>
 /// high(x) = smallest v with Σ_topics Σ_points 1[mean_(−t)(x) + spread_(−t)(x)·score ≤ v] / (points_t (T + 1)) ≥ 1 − α
 /// low(x)  = the same from below;   infinite where T topics cannot say so

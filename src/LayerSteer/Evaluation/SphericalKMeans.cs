@@ -3,7 +3,7 @@ using LayerSteer.Numerics;
 namespace LayerSteer.Evaluation;
 
 /// <summary>
-/// Clusters of unit vectors by cosine (Dhillon and Modha 2001), begun as k-means++ does (Arthur and Vassilvitskii 2007):
+/// Clusters of unit vectors by cosine (Dhillon and Modha 2001), begun as k-means++ (Arthur and Vassilvitskii 2007):
 /// <code>
 /// start:  the first centre is a random point; each next one is drawn with probability ∝ 1 − cos to the nearest centre
 /// repeat: each point goes to the centre of largest cosine, ties to the lower; centre = Σ points / ‖Σ points‖

@@ -5,13 +5,13 @@ using LayerSteer.Steering;
 namespace LayerSteer.Evaluation;
 
 /// <summary>
-/// Texts of one kind, read unsteered and under plans: what the unsteered model makes of them, and what each plan changes.
-/// Not thread-safe.
+/// Texts of one kind, read unsteered and under plans: what the unsteered model makes of them, and what each plan
+/// changes. Not thread-safe.
 /// </summary>
 /// <param name="decoder">The model.</param>
 /// <param name="skipped">How many positions at the beginning count for nothing: BOS.</param>
 /// <param name="plans">The plans, at least one.</param>
-/// <param name="distributions">Whether next-token distributions are compared, and not only the texts' own tokens.</param>
+/// <param name="distributions">Whether distributions are compared, and not only the texts' own tokens.</param>
 internal sealed class TextSide(Decoder decoder, int skipped, IReadOnlyList<SteeringPlan> plans, bool distributions)
 {
     private readonly int _width = plans[0].Edits[0].Point.WidthIn(decoder.Spec);
@@ -53,7 +53,7 @@ internal sealed class TextSide(Decoder decoder, int skipped, IReadOnlyList<Steer
         return [.. Likely.Zip(others.Likely, (own, other) => Math.Log((own + least) / (other + least)))];
     }
 
-    /// <summary>The variance of the texts' residuals that an autoencoder leaves unexplained; 1 where they do not vary.</summary>
+    /// <summary>The share of the residuals' variance that an autoencoder leaves unexplained; 1 without any.</summary>
     public double Fvu(SparseAutoencoder autoencoder)
     {
         var meter = new ReconstructionMeter(_width);

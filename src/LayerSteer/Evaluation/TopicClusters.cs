@@ -53,7 +53,7 @@ public static class TopicClusters
     /// <param name="options">How.</param>
     /// <param name="cancellation">Checked between passes of the encoder.</param>
     /// <returns>Topics by name, with splits of different documents.</returns>
-    /// <exception cref="InvalidDataException">The corpus has too few documents, or none of the clusters will do.</exception>
+    /// <exception cref="InvalidDataException">There are too few documents, or no cluster will do.</exception>
     public static IReadOnlyList<EvaluationTopic> Find(
         TextCorpus corpus,
         SentenceEncoder encoder,
@@ -86,7 +86,8 @@ public static class TopicClusters
         {
             (int Passage, double Cosine, double Margin)[] members =
             [
-                .. Enumerable.Range(0, own.Length).Where(i => own[i] == k).Select(i => Member(vectors[i], i, k, centres))
+                .. Enumerable.Range(0, own.Length).Where(i => own[i] == k)
+                    .Select(i => Member(vectors[i], i, k, centres))
                     .OrderByDescending(member => member.Cosine).ThenBy(member => member.Passage)
                     .Take(options.AlignTexts + options.TestTexts),
             ];

@@ -12,7 +12,7 @@ public sealed class CalibrateCommandTests : IDisposable
 {
     private static readonly string[] Nouns =
     [
-        "boat", "bread", "garden", "engine", "river", "violin", "ladder", "candle", "castle", "pepper", "ticket", "winter",
+        "boat", "bread", "garden", "engine", "river", "violin", "ladder", "candle", "castle", "pepper",
     ];
 
     private readonly TempFolder _folder = new();
@@ -31,8 +31,10 @@ public sealed class CalibrateCommandTests : IDisposable
     [Fact]
     public async Task A_calibration_is_written_and_forecasts()
     {
-        JsonElement json = (await CliRun.Done([.. Arguments("out"), "--json"])).Json;
-        Assert.Equal(Nouns.Order(StringComparer.Ordinal), json.GetProperty("topics").EnumerateArray().Select(t => t.GetString()));
+        JsonElement json = (await CliRun.Done([.. Arguments("out"), "--layer", "1,2", "--json"])).Json;
+        Assert.Equal(
+            Nouns.Order(StringComparer.Ordinal),
+            json.GetProperty("topics").EnumerateArray().Select(topic => topic.GetString()));
         Assert.Equal(Nouns.Length * 2 * 4, json.GetProperty("points").GetInt32());
         Assert.Equal(8, json.GetProperty("forecasts").GetArrayLength());
         string markdown = await Text("out", CalibrationMarkdown.FileName);
@@ -42,8 +44,9 @@ public sealed class CalibrateCommandTests : IDisposable
             [("clamp", true), ("clamp", false), ("swap", true), ("swap", false)],
             calibration.Forecasters.Select(one => (one.Method, one.NeedsTexts)));
         await CliRun.Done(
-            "topic", "--index", Path.Combine(SamplePocket.Folder, "index"), "--encoder", Path.Combine(SamplePocket.Folder, "encoder"),
-            "--align", SamplePocket.Medical, "--out", _folder.File("medical.json"));
+            "topic", "--index", Path.Combine(SamplePocket.Folder, "index"), "--encoder",
+            Path.Combine(SamplePocket.Folder, "encoder"), "--align", SamplePocket.Medical, "--out",
+            _folder.File("medical.json"));
         string[] asked =
         [
             "forecast", "--topic", _folder.File("medical.json"), "--calibration",
@@ -78,8 +81,8 @@ public sealed class CalibrateCommandTests : IDisposable
     [Fact]
     public async Task A_cut_log_goes_on_to_the_same_files_to_the_byte_with_other_batches_and_threads()
     {
-        await CliRun.Done(Arguments("out"));
-        string place = Path.Combine("out", SamplePocket.OtherHook);
+        await CliRun.Done([.. Arguments("out"), "--layer", "2"]);
+        string place = Path.Combine("out", SamplePocket.DefaultHook);
         string[] files =
         [
             Path.Combine(place, EvaluationLog.ResultFile), Path.Combine(place, CalibrationRun.PredictorFile),
@@ -90,10 +93,10 @@ public sealed class CalibrateCommandTests : IDisposable
         await Cut(files[0], before[0].Length * 3 / 5);
         await Cut(files[1], before[1].Length / 3);
         File.Delete(_folder.File(files[2]));
-        await CliRun.Done([.. Arguments("out"), "--batch", "7", "--threads", "1"]);
+        await CliRun.Done([.. Arguments("out"), "--layer", "2", "--batch", "7", "--threads", "1"]);
         for (int i = 0; i < files.Length; i++)
         {
-            Assert.Equal(before[i], await File.ReadAllBytesAsync(_folder.File(files[i]), TestContext.Current.CancellationToken));
+            Assert.Equal(before[i], await Bytes(files[i]));
         }
     }
 
@@ -105,12 +108,16 @@ public sealed class CalibrateCommandTests : IDisposable
         for (int i = 0; i < 900; i++)
         {
             string noun = Nouns[i % 3];
-            corpus.Append(JsonSerializer.Serialize(new { text = $"{noun} {noun} {noun} {noun} {noun} {random.NextInt(5000)}" })).Append('\n');
+            string text = $"{noun} {noun} {noun} {noun} {noun} {random.NextInt(5000)}";
+            corpus.Append(JsonSerializer.Serialize(new { text })).Append('\n');
         }
 
         _folder.Write("corpus.jsonl", Encoding.UTF8.GetBytes(corpus.ToString()));
         CliRun run = await CliRun.Of(
-            [.. Arguments("found"), "--texts", _folder.File("corpus.jsonl"), "--clusters", "3", "--passages", "900"]);
+        [
+            .. Arguments("found"), "--layer", "2", "--methods", "clamp", "--texts", _folder.File("corpus.jsonl"),
+            "--clusters", "3", "--passages", "900",
+        ]);
         Assert.True(run.Code == 0, run.Notes);
         Assert.Contains("topics found: ", run.Notes, StringComparison.Ordinal);
         JsonNode report = JsonNode.Parse(await Text("found", CalibrationReport.FileName))!;
@@ -137,9 +144,10 @@ public sealed class CalibrateCommandTests : IDisposable
     public async Task A_missing_index_needs_reference_texts()
     {
         string[] arguments = Arguments("out");
+        int at = Array.IndexOf(arguments, "--reference");
         Assert.Equal(
             $"no index of {SamplePocket.OtherHook}: name it with --index, or give --reference to build it",
-            await CliRun.Refused(1, [.. arguments.Where(a => a != "--reference" && !a.EndsWith("reference.csv", StringComparison.Ordinal))]));
+            await CliRun.Refused(1, [.. arguments[..at], .. arguments[(at + 2)..]]));
     }
 
     private async Task Assert_refuses_other_digests(string[] asked, Calibration calibration)
@@ -148,7 +156,9 @@ public sealed class CalibrateCommandTests : IDisposable
         [
             (calibration with { Model = "m" }, "another model: m"),
             (calibration with { Tokenizer = "t" }, "another tokenizer: t"),
-            (calibration with { Sites = [.. calibration.Sites.Select(site => site with { Sae = "s" })] }, "another autoencoder at"),
+            (
+                calibration with { Sites = [.. calibration.Sites.Select(site => site with { Sae = "s" })] },
+                "another autoencoder at"),
         ])
         {
             other.Write(_folder.File("other.json"));
@@ -165,9 +175,12 @@ public sealed class CalibrateCommandTests : IDisposable
 
     private async Task Cut(string file, int length)
     {
-        byte[] bytes = await File.ReadAllBytesAsync(_folder.File(file), TestContext.Current.CancellationToken);
+        byte[] bytes = await Bytes(file);
         await File.WriteAllBytesAsync(_folder.File(file), bytes[..length], TestContext.Current.CancellationToken);
     }
+
+    private Task<byte[]> Bytes(string file) =>
+        File.ReadAllBytesAsync(_folder.File(file), TestContext.Current.CancellationToken);
 
     private Task<string> Text(string folder, string file) =>
         File.ReadAllTextAsync(Path.Combine(_folder.File(folder), file), TestContext.Current.CancellationToken);
@@ -177,8 +190,9 @@ public sealed class CalibrateCommandTests : IDisposable
         _ = SamplePocket.Folder;
         return
         [
-            "calibrate", "--topics", _folder.File("topics"), "--reference", Path.Combine(SamplePocket.Tiny, "reference.csv"),
-            "--out", _folder.File(output), "--prompt-count", "2", "--seeds", "1", "--tokens", "4", "--resamples", "100",
+            "calibrate", "--topics", _folder.File("topics"), "--reference",
+            Path.Combine(SamplePocket.Tiny, "reference.csv"), "--out", _folder.File(output), "--prompt-count", "2",
+            "--seeds", "1", "--tokens", "4", "--resamples", "100",
             "--strengths", "clamp=0.1,0.3", "--strengths", "swap=1,4",
         ];
     }
@@ -188,13 +202,14 @@ public sealed class CalibrateCommandTests : IDisposable
         string[] splits = ["align", "align", "align", "test", "test"];
         string[] texts =
         [
-            $"The {noun} was there.", $"We saw a {noun} today.", $"No {noun} is like this {noun}.", $"Every {noun} counts.",
-            $"Bring the {noun} home.",
+            $"The {noun} was there.", $"We saw a {noun} today.", $"No {noun} is like this {noun}.",
+            $"Every {noun} counts.", $"Bring the {noun} home.",
         ];
         var lines = new StringBuilder();
         for (int i = 0; i < texts.Length; i++)
         {
-            lines.Append(JsonSerializer.Serialize(new { topic = noun, split = splits[i], text = texts[i] })).Append('\n');
+            var line = new { topic = noun, split = splits[i], text = texts[i] };
+            lines.Append(JsonSerializer.Serialize(line)).Append('\n');
         }
 
         return Encoding.UTF8.GetBytes(lines.ToString());

@@ -53,7 +53,7 @@ public sealed class CalibrationFileTests : IDisposable
     [InlineData("forecasters/0/method", "\"push\"", "forecasters[0].method is unknown; expected one of")]
     [InlineData("forecasters/0/strengths", "[2,1]", "forecasters[0].strengths are not ascending numbers above 0")]
     [InlineData("forecasters/0/strengths", "[1e999]", "forecasters[0].strengths are not ascending numbers above 0")]
-    [InlineData("forecasters/0/columns/1/name", "\"magic\"", "forecasters[0].columns[1] is no predictor of this version")]
+    [InlineData("forecasters/0/columns/1/name", "\"magic\"", "forecasters[0].columns[1] is no predictor")]
     [InlineData("forecasters/0/columns/1/scale", "0", "forecasters[0].columns[1]")]
     [InlineData("forecasters/0/columns", "[]", "forecasters[0].effect.model is not of 0 finite coefficients")]
     [InlineData("forecasters/0/effect/penalty", "-1", "forecasters[0].effect.penalty is -1, expected a number above 0")]

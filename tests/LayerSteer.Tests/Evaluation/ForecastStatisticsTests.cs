@@ -104,7 +104,8 @@ public class ForecastStatisticsTests
         LinearModel left = all.Plus(own, -1).Solve(0.1);
         LinearModel others = Sums(points.Where(point => point.Topic != 5), 3).Solve(0.1);
         Assert.Equal(others.Intercept, left.Intercept, 1e-10);
-        Assert.Equal(others.Coefficients.Select(c => Math.Round(c, 9)), left.Coefficients.Select(c => Math.Round(c, 9)));
+        Assert.Equal(
+            others.Coefficients.Select(c => Math.Round(c, 9)), left.Coefficients.Select(c => Math.Round(c, 9)));
     }
 
     internal static ForecastPoint[] Random(int perTopic, int topics, int width, ulong seed, double ofTopic = 1)

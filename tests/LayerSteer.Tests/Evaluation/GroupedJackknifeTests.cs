@@ -32,8 +32,8 @@ public class GroupedJackknifeTests
     }
 
     /// <summary>
-    /// Topics are exchangeable, their points share an offset: intervals must hold for a point of a new topic as often as
-    /// said. 600 simulations of a share of 0.9 have a standard error of 0.012.
+    /// Topics are exchangeable, their points share an offset: intervals must hold for a point of a new topic as often
+    /// as said. 600 simulations of a share of 0.9 have a standard error of 0.012.
     /// </summary>
     [Fact]
     public void Intervals_hold_for_new_topics_as_often_as_they_say()
@@ -55,7 +55,7 @@ public class GroupedJackknifeTests
         Assert.True(least <= 0.92 && most >= 0.9, $"{hits} of {simulations} hold");
     }
 
-    /// <summary>Without the topics as units the same points promise too much: that is what the grouping is for.</summary>
+    /// <summary>Without topics as units the same points promise too much: that is what grouping is for.</summary>
     [Fact]
     public void Points_that_are_taken_for_independent_hold_less_often()
     {

@@ -45,7 +45,7 @@ public class SphericalKMeansTests
             float[][] own = [.. points.Where((_, i) => found[i] == k)];
             double[] sum = [.. Enumerable.Range(0, 8).Select(j => own.Sum(point => (double)point[j]))];
             double norm = Math.Sqrt(sum.Sum(value => value * value));
-            Assert.All(sum.Select((value, j) => Math.Abs((value / norm) - centres[k][j])), off => Assert.True(off < 1e-9));
+            Assert.All(sum.Index(), item => Assert.Equal(item.Item / norm, centres[k][item.Index], 1e-9));
         }
     }
 
@@ -56,7 +56,12 @@ public class SphericalKMeansTests
         var planted = new List<int>();
         for (int i = 0; i < 200; i++)
         {
-            double[] x = [.. Enumerable.Range(0, 8).Select(j => (j == i % 5 ? 1 : 0) + (0.1 * (random.NextDouble() - 0.5)))];
+            double[] x = new double[8];
+            for (int j = 0; j < x.Length; j++)
+            {
+                x[j] = (j == i % 5 ? 1 : 0) + (0.1 * (random.NextDouble() - 0.5));
+            }
+
             double norm = Math.Sqrt(x.Sum(value => value * value));
             points.Add([.. x.Select(value => (float)(value / norm))]);
             planted.Add(i % 5);
