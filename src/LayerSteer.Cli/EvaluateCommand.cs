@@ -246,9 +246,9 @@ internal static class EvaluateCommand
             return;
         }
 
-        Write(terminal, ReportTable.Arms(report));
-        Write(terminal, ReportTable.Controls(report));
-        Write(terminal, ReportTable.SideEffects(report));
+        ReportTables.Show(terminal, ReportTable.Arms(report));
+        ReportTables.Show(terminal, ReportTable.Controls(report));
+        ReportTables.Show(terminal, ReportTable.SideEffects(report));
         foreach (ArmReport arm in report.Arms.Skip(1))
         {
             terminal.Out.WriteLine($"{arm.Name} {arm.Verdict}");
@@ -297,30 +297,4 @@ internal static class EvaluateCommand
                 ["p_holm"] = metric.PHolm,
             }))),
     };
-
-    private static void Write(Terminal terminal, ReportTable table)
-    {
-        if (table.Rows.Count == 0)
-        {
-            return;
-        }
-
-        var shown = new Table { Title = new TableTitle(Markup.Escape(table.Title)) };
-        foreach (string column in table.Header)
-        {
-            shown.AddColumn(Markup.Escape(column));
-        }
-
-        foreach (IReadOnlyList<string> row in table.Rows)
-        {
-            shown.AddRow([.. row.Select(Markup.Escape)]);
-        }
-
-        if (table.Note.Length > 0)
-        {
-            shown.Caption = new TableTitle(Markup.Escape(table.Note));
-        }
-
-        terminal.Tables.Write(shown);
-    }
 }

@@ -86,7 +86,7 @@ public static class EvaluationMarkdown
         }
     }
 
-    private static void Table(StreamWriter writer, ReportTable table)
+    internal static void Table(StreamWriter writer, ReportTable table)
     {
         if (table.Rows.Count == 0)
         {
