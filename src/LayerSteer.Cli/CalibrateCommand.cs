@@ -167,11 +167,8 @@ internal static class CalibrateCommand
     {
         TopicProfile[][] profiles =
         [
-            .. indexes.Select((index, i) => bank.Select(topic => Read(
-                steerer, steerer.Sites[i], index, topic.Align, TopicProfiler.Profile(
-                    topic.Name, index, encoder, topic.Align, level: UncertaintyLevel.Scores, cancellation: cancellation)
-                    .Profile,
-                cancellation)).ToArray()),
+            .. indexes.Select((index, i) => ProfilesAt(
+                steerer, steerer.Sites[i], index, encoder, bank, cancellation)),
         ];
         for (int i = 0; i < indexes.Length; i++)
         {
@@ -200,26 +197,32 @@ internal static class CalibrateCommand
             ]);
     }
 
-    /// <summary>The profile with contrastive scores.</summary>
-    private static TopicProfile Read(
+    /// <summary>The profiles at one place, with contrastive scores.</summary>
+    private static TopicProfile[] ProfilesAt(
         Steerer steerer,
         SteeringSite site,
         ReferenceIndex index,
-        TextTable texts,
-        TopicProfile profile,
+        SentenceEncoder encoder,
+        IReadOnlyList<EvaluationTopic> bank,
         CancellationToken cancellation)
     {
-        TopicActivations Of(IReadOnlyList<string> some) => TopicActivations.Measure(
-            steerer.Decoder, steerer.Tokenizer, site.Autoencoder, site.Point, some, cancellation: cancellation);
-        TopicActivations own = Of(texts.Texts);
-        return profile with
-        {
-            Contrast = ProfileContrast.From(
-                ContrastiveScorer.Score(index, own),
-                own,
-                Of(NeutralText.Paragraphs),
-                ReferenceSource.DigestOf(NeutralText.Paragraphs.Select(ReferenceSource.DigestOfText))),
-        };
+        TopicActivations Of(IReadOnlyList<string> texts) => TopicActivations.Measure(
+            steerer.Decoder, steerer.Tokenizer, site.Autoencoder, site.Point, texts, cancellation: cancellation);
+        TopicActivations other = Of(NeutralText.Paragraphs);
+        string otherTexts = ReferenceSource.DigestOf(NeutralText.Paragraphs.Select(ReferenceSource.DigestOfText));
+        return
+        [
+            .. bank.Select(topic =>
+            {
+                TopicActivations own = Of(topic.Align.Texts);
+                return TopicProfiler.Profile(
+                    topic.Name, index, encoder, topic.Align, level: UncertaintyLevel.Scores, cancellation: cancellation)
+                    .Profile with
+                {
+                    Contrast = ProfileContrast.From(ContrastiveScorer.Score(index, own), own, other, otherTexts),
+                };
+            }),
+        ];
     }
 
     private static Dictionary<string, string> Describe(

@@ -255,12 +255,14 @@ internal sealed class SteeringArguments
 
         WarnOfConflicts(terminal, steerer, topics);
         string? only = topics is [{ Weight: > 0 }] ? topics[0].Profile.Name : null;
-        return (only, options =>
+        return (only, Toward);
+
+        SteeringPlan Toward(SteeringOptions options)
         {
             ScoringKind scoring = Scoring(parse, options.Method, topics);
             return Plan(
                 options, some => steerer.Plan(some, topics, scoring), topics[0].Profile.ToLatentScores(scoring));
-        });
+        }
 
         SteeringPlan Plan(SteeringOptions options, Func<SteeringOptions, SteeringPlan> plan, LatentScores first) =>
             SteeringMethods.NeedsScores(options.Method)

@@ -156,12 +156,8 @@ public sealed record TopicProfile
     {
         ArgumentNullException.ThrowIfNull(representation);
         TopicVerdict? verdict = Uncertainty is not { } card || Verdict == Scored ? null : TopicVerdict.Of(
-            new VerdictFigures
+            card.Decisive with
             {
-                GlobalP = card.Separation.GlobalP,
-                Significant = card.Separation.Significant,
-                Between = card.Shrinkage.Between,
-                InSupportShare = card.Knowledge.InSupportShare,
                 SupportedMass = representation.SupportedMass5,
                 UnexplainedVariance = representation.Fvu,
             },
