@@ -92,7 +92,7 @@ internal static class CalibrateCommand
             TopicJudge judge = await TopicJudge.CreateAsync(bank, second ?? sentences, [], cancellation);
             terminal.Note(judge.Quality.InWords);
             var run = new CalibrationRun(steerer.Decoder, steerer.Tokenizer, sentences, judge, options);
-            Dictionary<string, string> made = Describe(steerer, own, sentences, second);
+            Dictionary<string, string> made = Describe(steerer, sentences, second);
             IReadOnlyList<CalibrationPoint> points = await Run(terminal, run, places, folder, made, cancellation);
             terminal.Note("fitting, and leaving each topic out");
             CalibrationReport report = CalibrationReport.Of(points, made, options);
@@ -193,7 +193,10 @@ internal static class CalibrateCommand
         return (
             [.. kept.Select(t => bank[t])],
             [
-                .. steerer.Sites.Select((site, i) => new CalibratedSite(site, [.. kept.Select(t => profiles[i][t])])),
+                .. steerer.Sites.Select((site, i) => new CalibratedSite(
+                    site,
+                    [.. kept.Select(t => profiles[i][t])],
+                    $"{indexes[i].PromptCount} prompts {indexes[i].Manifest.Reference.Digest}")),
             ]);
     }
 
@@ -226,14 +229,12 @@ internal static class CalibrateCommand
     }
 
     private static Dictionary<string, string> Describe(
-        Steerer steerer, ReferenceIndex[] indexes, SentenceEncoder encoder, SentenceEncoder? judge) => new()
+        Steerer steerer, SentenceEncoder encoder, SentenceEncoder? judge) => new()
         {
             ["tool_version"] = typeof(CalibrationRun).Assembly.GetName().Version!.ToString(3),
             ["model"] = steerer.Decoder.Digest,
             ["dtype"] = WeightTypes.NameOf(steerer.Decoder.Type),
             ["tokenizer"] = steerer.Tokenizer.Digest,
-            ["indexes"] = string.Join(", ", indexes.Select(index =>
-                $"{index.Manifest.HookPoint} {index.PromptCount} prompts {index.Manifest.Reference.Digest[..12]}")),
             ["encoder"] = encoder.Digest,
             ["judge_encoder"] = judge is null ? "the encoder that scored" : judge.Digest,
         };

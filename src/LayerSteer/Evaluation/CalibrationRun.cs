@@ -13,7 +13,8 @@ namespace LayerSteer.Evaluation;
 /// <summary>A place that is calibrated, with the profile of every topic of the bank there.</summary>
 /// <param name="Site">The hook point and the autoencoder.</param>
 /// <param name="Profiles">One a topic, in the order of the bank, with contrastive scores.</param>
-public sealed record CalibratedSite(SteeringSite Site, IReadOnlyList<TopicProfile> Profiles);
+/// <param name="Index">What the profiles were scored from, in words; kept with the results.</param>
+public sealed record CalibratedSite(SteeringSite Site, IReadOnlyList<TopicProfile> Profiles, string Index);
 
 /// <summary>
 /// Finds out what steering does to a bank of topics: every place × method × strength on every prompt and draw, judged,
@@ -72,6 +73,7 @@ public sealed class CalibrationRun(
             {
                 ["hook_point"] = place,
                 ["sae"] = site.Site.Autoencoder.Digest,
+                ["index"] = site.Index,
             };
             IReadOnlyList<EvaluationLine> lines = await new EvaluationRun(Evaluated(site), judge, options.Sweep())
                 .SweepAsync(Path.Combine(folder, place), settings, progress, cancellation).ConfigureAwait(false);
