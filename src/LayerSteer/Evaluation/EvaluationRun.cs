@@ -295,8 +295,7 @@ public sealed class EvaluationRun
         {
             ArmKind.Hint =>
                 _options.Hint.Replace("{topic}", Topic(work).Words, StringComparison.Ordinal) + work.Cell.Prompt,
-            ArmKind.Example => string.Concat(Topic(work).Align.Texts.Take(work.Arm.Passages)
-                .Select(text => $"{Beginning(text, _options.ExampleLength)}\n\n")) + work.Cell.Prompt,
+            ArmKind.Example => WithPassages(Topic(work).Align.Texts.Take(work.Arm.Passages), work.Cell.Prompt),
             _ => work.Cell.Prompt,
         },
         Plan = PlanOf(work.Arm, work.Cell.Strength, work.Cell.Topic),
@@ -348,6 +347,21 @@ public sealed class EvaluationRun
         }
 
         return hash;
+    }
+
+    /// <summary>Passages in front of a prompt, shortened until the continuation has room in the context.</summary>
+    private string WithPassages(IEnumerable<string> passages, string prompt)
+    {
+        const int Least = 20;
+        int room = _model.Decoder.Spec.ContextLength - _options.Tokens;
+        for (int length = _options.ExampleLength; ; length = length * 3 / 4)
+        {
+            string text = string.Concat(passages.Select(passage => $"{Beginning(passage, length)}\n\n")) + prompt;
+            if (length <= Least || _prefix.Length + _model.Tokenizer.Encode(text).Length <= room)
+            {
+                return text;
+            }
+        }
     }
 
     /// <summary>The first words of a text, about as many characters as asked for.</summary>
