@@ -29,6 +29,7 @@ internal static class CommandLine
         ("evaluate", EvaluateCommand.Create),
         ("calibrate", CalibrateCommand.Create),
         ("forecast", ForecastCommand.Create),
+        ("claims", ClaimsCommand.Create),
         ("timing", TimingCommand.Create),
         ("dataset", DatasetCommand.Create),
         ("pull", PullCommand.Create),

@@ -257,12 +257,23 @@ public sealed class SparseAutoencoder : IDisposable
         int count = 0;
         for (int latent = 0; latent < DSae; latent += step)
         {
-            sum += Cosine(_encoder.Rows.Row(latent), _decoder.Span((long)latent * DIn, DIn));
+            sum += Alignment(latent);
             count++;
         }
 
         return sum / count;
     }
+
+    /// <summary>The cosine of a latent's row of the encoder and its row of the decoder.</summary>
+    /// <param name="latent">The latent.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such latent.</exception>
+    public double Alignment(int latent) => Cosine(_encoder.Rows.Row(RequireLatent(latent)), DecoderRow(latent));
+
+    /// <summary>What a latent writes, [dIn]; valid until this is disposed.</summary>
+    /// <param name="latent">The latent.</param>
+    /// <exception cref="ArgumentOutOfRangeException">There is no such latent.</exception>
+    public ReadOnlySpan<float> DecoderRow(int latent) =>
+        _decoder.Span((long)RequireLatent(latent) * DIn, DIn);
 
     /// <summary>The latents whose decoder rows point most nearly the same way as one's.</summary>
     /// <param name="latent">The latent.</param>
@@ -271,8 +282,7 @@ public sealed class SparseAutoencoder : IDisposable
     /// <exception cref="ArgumentOutOfRangeException">There is no such latent.</exception>
     public IReadOnlyList<(int Latent, double Cosine)> Nearest(int latent, int count)
     {
-        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)latent, (uint)DSae, nameof(latent));
-        ReadOnlySpan<float> own = _decoder.Span((long)latent * DIn, DIn);
+        ReadOnlySpan<float> own = DecoderRow(latent);
         var found = new List<(int Latent, double Cosine)>(DSae);
         for (int other = 0; other < DSae; other++)
         {
@@ -341,6 +351,12 @@ public sealed class SparseAutoencoder : IDisposable
     private static HookPoint SamePlace(HookPoint point) => point is { Kind: HookKind.ResidualPre, Layer: > 0 }
         ? Models.HookPoint.ResidualPost(point.Layer - 1)
         : point;
+
+    private int RequireLatent(int latent)
+    {
+        ArgumentOutOfRangeException.ThrowIfGreaterThanOrEqual((uint)latent, (uint)DSae, nameof(latent));
+        return latent;
+    }
 
     private static void Require(long length, long expected, string name)
     {
