@@ -66,7 +66,7 @@ internal static class ClaimFigures
             {
                 "crowding" => (
                     "0.466; rerun 0.482 [0.381, 0.574], GPT-2 small", "0.38 to 0.57",
-                    (Func<double, bool>)(rho => rho is >= LeastCrowding and <= MostCrowding)),
+                    (Func<double, bool>?)(rho => rho is >= LeastCrowding and <= MostCrowding)),
                 "frequency" or "mean activation" => (
                     "about 0, GPT-2 small", "0 within the interval", _ => one.Low <= 0 && one.High >= 0),
                 "encoder-decoder cosine" => ("leads on Gemma-2-2B at -0.45", string.Empty, null),
