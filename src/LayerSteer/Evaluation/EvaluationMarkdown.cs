@@ -23,6 +23,7 @@ public static class EvaluationMarkdown
             Table(writer, ReportTable.Arms(report));
             Table(writer, ReportTable.Controls(report));
             Table(writer, ReportTable.SideEffects(report));
+            Table(writer, ReportTable.Verdicts(report));
             foreach (EvaluationMetric metric in EvaluationMetric.All.Where(
                 metric => metric.Name is "similarity" or "probability" or "nll"))
             {

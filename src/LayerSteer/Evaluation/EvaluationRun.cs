@@ -86,7 +86,11 @@ public sealed class EvaluationRun
             TopicsOf,
             stage => progress?.Report(new EvaluationProgress(stage, log.Count, log.Count, _tokens)),
             cancellation);
-        return ReportBuilder.Build(_options, _judge, selection, log, all, NotRun()) with { SideEffects = effects };
+        return ReportBuilder.Build(_options, _judge, selection, log, all, NotRun()) with
+        {
+            SideEffects = effects,
+            Verdicts = _model.Verdicts,
+        };
     }
 
     /// <summary>
