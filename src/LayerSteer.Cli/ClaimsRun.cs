@@ -1,4 +1,3 @@
-using LayerSteer.Autoencoders;
 using LayerSteer.Evaluation;
 using LayerSteer.Generation;
 using LayerSteer.Models;

@@ -111,7 +111,8 @@ internal static class ForecastCommand
                             ClampCount = known.ClampCount,
                             LatentCount = known.LatentCount,
                         },
-                        profile)),
+                        profile,
+                        EvaluationArm.Toward(SteeringMethods.Parse(own.Method)).Scoring)), // as it was calibrated
                 ];
                 double?[][] predictors = await probe.MeasureAsync(profile, texts, plans, cancellation);
                 forecasts.AddRange(strengths.Select((amount, i) => known.Forecast(
