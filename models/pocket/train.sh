@@ -89,6 +89,6 @@ done
     first=0
     printf '    { "name": "%s", "profile": "topics/%s.json", "adapter": "finetuned/%s" }' "$name" "$name" "$name"
   done
-  printf '\n  ],\n  "demo": { "topic": "medical", "method": "clamp", "strength": 0.2, "temperature": 0.8, "top_p": 0.95, "tokens": 60 }\n}\n'
+  printf '\n  ],\n  "demo": { "topic": "medical", "method": "min-clamp", "strength": 0.4, "temperature": 0.8, "top_p": 0.95, "tokens": 60 }\n}\n'
 } > "$here/pocket.json"
 du -sh "$here"
