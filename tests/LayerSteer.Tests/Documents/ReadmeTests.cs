@@ -69,7 +69,9 @@ public sealed class ReadmeTests : IDisposable
         using SentenceEncoder encoder = SentenceEncoder.Load(encoderFolder);
 
         ReferenceIndex index = steerer.BuildIndex(indexFolder, TextTable.Read(referenceCsv), encoder);
-        TopicProfile topic = TopicProfiler.Profile("medical", index, encoder, TextTable.Read(alignCsv)).Profile;
+        TextTable texts = TextTable.Read(alignCsv);
+        TopicProfile scored = TopicProfiler.Profile("medical", index, encoder, texts).Profile;
+        TopicProfile topic = steerer.Read(scored, index, texts.Texts);
 
         foreach (SteeringMethod method in Enum.GetValues<SteeringMethod>())
         {
