@@ -18,7 +18,7 @@ internal sealed class ClaimsRun(Terminal terminal, CancellationToken cancellatio
         (SteeringMethod.Swap, ScoringKind.Semantic),
         (SteeringMethod.Clamp, ScoringKind.Semantic),
         (SteeringMethod.MinClamp, ScoringKind.Contrastive),
-        (SteeringMethod.Add, ScoringKind.Semantic),
+        (SteeringMethod.Add, ScoringKind.Contrastive),
     ];
 
     /// <summary>T11 at each autoencoder.</summary>
