@@ -192,7 +192,7 @@ public sealed class CalibrateCommandTests : IDisposable
         [
             "calibrate", "--topics", _folder.File("topics"), "--reference",
             Path.Combine(SamplePocket.Tiny, "reference.csv"), "--out", _folder.File(output), "--prompt-count", "2",
-            "--seeds", "1", "--tokens", "4", "--resamples", "100",
+            "--seeds", "1", "--tokens", "4", "--resamples", "100", "--methods", "clamp,swap",
             "--strengths", "clamp=0.1,0.3", "--strengths", "swap=1,4",
         ];
     }
