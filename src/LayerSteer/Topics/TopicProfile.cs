@@ -162,6 +162,8 @@ public sealed record TopicProfile
                 Significant = card.Separation.Significant,
                 Between = card.Shrinkage.Between,
                 InSupportShare = card.Knowledge.InSupportShare,
+                EnergyP = card.Knowledge.EnergyP,
+                TopicPrompts = card.Knowledge.TopicPrompts,
                 SupportedMass = representation.SupportedMass5,
                 UnexplainedVariance = representation.Fvu,
             },
