@@ -282,7 +282,8 @@ public sealed class TargetMethodTests : IDisposable
         var options = new SteeringOptions
         {
             Method = SteeringMethod.Add,
-            ClampCount = Targets, LatentCount = Targets,
+            ClampCount = Targets,
+            LatentCount = Targets,
             Gate = SteeringGate.Parse(gate),
         };
         var statistics = new EditStatistics();
