@@ -77,7 +77,8 @@ public sealed class SteeringChoicesTests : IDisposable
         await IsThatOf(
             _steerer.Plan(add, profile, ScoringKind.Contrastive), ["--topic", topic, "--force", "--method", "add"]);
         await IsThatOf(
-            _steerer.Plan(add, profile), ["--topic", topic, "--force", "--method", "add", "--scoring", "semantic"]);
+            _steerer.Plan(add, profile, ScoringKind.Semantic),
+            ["--topic", topic, "--force", "--method", "add", "--scoring", "semantic"]);
         await IsThatOf(_steerer.Plan(clamp, profile), ["--topic", topic, "--force", "--method", "clamp"]);
         await IsThatOf(
             _steerer.Plan(clamp, profile, ScoringKind.Contrastive),

@@ -38,14 +38,21 @@ public sealed class ProfileContrastTests : IDisposable
     }
 
     [Fact]
-    public void Contrastive_scores_have_a_gap_at_each_latent_that_is_not_listed()
+    public void Contrastive_scores_are_0_where_only_the_semantic_ones_are_known_and_have_a_gap_elsewhere()
     {
         TopicProfile profile = TopicProfileTests.Sample(_folder, out _);
         Assert.Equal(
             "topic 'medical' has no contrastive scores; make it with `layersteer topic --model MODEL --sae SAE`",
             Assert.Throws<ArgumentException>(() => profile.ToLatentScores(ScoringKind.Contrastive)).Message);
         LatentScores scores = profile.With(Contrast, Representation).ToLatentScores(ScoringKind.Contrastive);
-        Assert.Equal((SampleIndex.DSae, 2, "medical"), (scores.Count, scores.ScoredCount, scores.Name));
+        Assert.Equal((SampleIndex.DSae, "medical"), (scores.Count, scores.Name));
+        ReadOnlySpan<bool> semantic = profile.ToLatentScores().Supported;
+        for (int latent = 0; latent < scores.Count; latent++)
+        {
+            Assert.Equal(semantic[latent] || latent is 1 or 5, scores.Supported[latent]);
+            Assert.Equal(latent is 1 or 5, scores.Values[latent] > 0);
+        }
+
         Assert.Equal((0.5, 1.0), (scores.Values[1], scores.Values[5]));
         Assert.Equal((2f, 3.5f), (scores.Maxima[1], scores.Maxima[5]));
         Assert.Equal(
