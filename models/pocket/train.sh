@@ -50,7 +50,8 @@ for file in "$data"/topics/*.jsonl; do
   names="$names $name"
   # What a topic is steered by, and what its adapter is trained on: the 20 texts of its split align.
   grep '"split": "align",' "$file" > "align/$name.jsonl"
-  test -f "topics/$name.json" || $layersteer topic --index index --encoder encoder --align "align/$name.jsonl" --out "topics/$name.json"
+  test -f "topics/$name.json" || $layersteer topic --index index --encoder encoder --model model \
+    --sae sae/blocks.3.hook_resid_post.safetensors --align "align/$name.jsonl" --out "topics/$name.json"
   test -f "finetuned/$name/adapter_model.safetensors" || $layersteer finetune --model model --texts "align/$name.jsonl" \
     --lora 8 --steps 60 --batch 4 --micro-batch 4 --learning-rate 0.002 --warm-up 6 --weight-decay 0 --save-dtype bf16 \
     --out "finetuned/$name"
@@ -88,6 +89,6 @@ done
     first=0
     printf '    { "name": "%s", "profile": "topics/%s.json", "adapter": "finetuned/%s" }' "$name" "$name" "$name"
   done
-  printf '\n  ],\n  "demo": { "topic": "medical", "method": "clamp", "strength": 0.2, "temperature": 0.8, "top_p": 0.95, "tokens": 60 }\n}\n'
+  printf '\n  ],\n  "demo": { "topic": "medical", "method": "min-clamp", "strength": 0.4, "temperature": 0.8, "top_p": 0.95, "tokens": 60 }\n}\n'
 } > "$here/pocket.json"
 du -sh "$here"

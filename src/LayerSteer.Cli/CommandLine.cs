@@ -27,6 +27,8 @@ internal static class CommandLine
         ("convert", ConvertCommand.Create),
         ("sweep", SweepCommand.Create),
         ("evaluate", EvaluateCommand.Create),
+        ("calibrate", CalibrateCommand.Create),
+        ("forecast", ForecastCommand.Create),
         ("claims", ClaimsCommand.Create),
         ("timing", TimingCommand.Create),
         ("dataset", DatasetCommand.Create),

@@ -56,26 +56,34 @@ internal static class CompareCommand
             string? tuned = TunedTopic(pocket, steering.Topic(parse));
             var notRun = new Dictionary<string, string>();
             bool isDefault = parse.GetValue(arms) is not { Length: > 0 };
-            CompareArm[] run = [.. asked.Where(arm => Runs(arm, steering.HasTopic(parse), tuned, isDefault, notRun))];
+            bool hasTopic = steering.HasTopic(parse);
             bool namesStrength = steering.NamesStrength(parse);
-            SteeringOptions[] plans = [.. run.Select(arm => OptionsOf(arm, options, pocket, namesStrength))];
+            SteeringOptions Its(CompareArm arm) => OptionsOf(arm, options, pocket, namesStrength);
+
+            // One that is asked for by name and cannot be run is wrong usage; of all there are it is left out.
+            bool Runs(CompareArm arm, string? reason) => reason is null || (isDefault
+                ? !notRun.TryAdd(arm.Name, reason)
+                : throw new UsageException($"arm {arm.Name} cannot be run: {reason}"));
+
+            CompareArm[] run =
+                [.. asked.Where(arm => Runs(arm, Obstacle(arm, hasTopic, tuned) ?? Contradiction(Its(arm))))];
             GenerationRequest request = sampling.Request(parse, parse.GetRequiredValue(prompt));
             OutputFiles.Require(parse.GetValue(output));
             using var pool = new WorkerPool(steering.Threads(parse));
             using Steerer steerer = steering.Load(parse, terminal, pool);
-            (string? topic, Func<SteeringOptions, SteeringPlan> plan) =
-                steering.Source(parse, terminal, steerer, options.Mode, cancellation);
+            SteeringSource source = steering.Source(parse, terminal, steerer, options.Mode, cancellation);
+            run = [.. run.Where(arm => Runs(arm, source.Missing(arm.Method)))];
             using Decoder? fineTuned = run.Any(arm => arm.Kind == CompareArmKind.FineTuned)
                 ? pocket!.LoadFineTuned(
                     tuned!, loading.Options(parse, terminal, pool) with { Type = steerer.Decoder.Type })
                 : null;
-            var comparing = new CompareRun(steerer, request, steering.Bos(parse), topic ?? "", fineTuned)
+            var comparing = new CompareRun(steerer, request, steering.Bos(parse), source.Topic ?? "", fineTuned)
             {
                 Hint = parse.GetValue(hint) ?? CompareRun.DefaultHint,
                 ReadsLatents = parse.GetValue(json) || parse.GetValue(output) is not null,
             };
             Comparison comparison = comparing.Run(
-                [.. run.Zip(plans, (arm, its) => (arm, arm.Kind == CompareArmKind.Steered ? plan(its) : null))],
+                [.. run.Select(arm => (arm, arm.Kind == CompareArmKind.Steered ? source.Plan(Its(arm)) : null))],
                 notRun,
                 cancellation);
             if (parse.GetValue(output) is { } file)
@@ -109,24 +117,26 @@ internal static class CompareCommand
         pocket?.Topics.FirstOrDefault(known => known.Name == topic && known.Adapter is not null
             && !File.Exists(topic) && TopicFolder.All(pocket)[topic] == known.Profile)?.Name;
 
-    /// <summary>Whether an arm can be run; one that is asked for by name and cannot is wrong usage.</summary>
-    private static bool Runs(
-        CompareArm arm, bool hasTopic, string? tuned, bool isDefault, Dictionary<string, string> notRun)
+    /// <summary>Why an arm cannot be run here; null if it can.</summary>
+    private static string? Obstacle(CompareArm arm, bool hasTopic, string? tuned) => arm.Kind switch
     {
-        string? reason = arm.Kind switch
-        {
-            CompareArmKind.Hint when !hasTopic => "scores have no topic's name to hint at; give --topic",
-            CompareArmKind.FineTuned when tuned is null =>
-                "only ready topics of the pocket model come with a tuned model",
-            _ => null,
-        };
-        if (reason is null)
-        {
-            return true;
-        }
+        CompareArmKind.Hint when !hasTopic => "scores have no topic's name to hint at; give --topic",
+        CompareArmKind.FineTuned when tuned is null => "only ready topics of the pocket model come with a tuned model",
+        _ => null,
+    };
 
-        notRun.Add(arm.Name, reason);
-        return isDefault ? false : throw new UsageException($"arm {arm.Name} cannot be run: {reason}");
+    /// <summary>What options say against each other; null if nothing.</summary>
+    private static string? Contradiction(SteeringOptions options)
+    {
+        try
+        {
+            options.Validate();
+            return null;
+        }
+        catch (ArgumentException e)
+        {
+            return e.Message;
+        }
     }
 
     private static SteeringOptions OptionsOf(
@@ -137,15 +147,6 @@ internal static class CompareCommand
             ?? (!hasStrength || options.Mode == SteeringMode.Seed ? 1f
                 : namesStrength || pocket is null ? options.Strength
                 : DemoSettings.StrengthOf(pocket.Demo, arm.Method));
-        SteeringOptions its = options with { Method = arm.Method, Strength = strength };
-        try
-        {
-            its.Validate();
-            return its;
-        }
-        catch (ArgumentException e)
-        {
-            throw new UsageException($"arm {arm.Name}: {e.Message}");
-        }
+        return options with { Method = arm.Method, Strength = strength };
     }
 }

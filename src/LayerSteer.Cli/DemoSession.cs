@@ -102,6 +102,7 @@ internal sealed class DemoSession : IDisposable
         TopicProfile profile = TopicProfiler.Profile(
             name.Length > 0 ? name : "texts", index, encoder, read.Texts, cancellation: cancellation).Profile;
         TimeSpan scoring = Stopwatch.GetElapsedTime(start);
+        profile = _steerer.Read(profile, index, read.Texts.Texts, cancellation: cancellation);
         if (read.LeftOut.Count > 0)
         {
             _terminal.Note(

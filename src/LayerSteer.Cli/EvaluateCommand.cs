@@ -81,8 +81,9 @@ internal static class EvaluateCommand
                     ? SentenceEncoder.Load(path, load)
                     : null;
             IReadOnlyList<string> general = evaluation.General(parse);
+            var verdicts = new Dictionary<string, string>();
             Dictionary<string, EvaluatedScores> scores = Scores(
-                terminal, steerer, references, sentences, topics, general, evaluation.Filter(parse), cancellation);
+                terminal, steerer, references, sentences, topics, general, evaluation.Filter(parse), verdicts, cancellation);
             terminal.Note($"reading {topics.Count} topics for the judges");
             TopicJudge judge = await TopicJudge.CreateAsync(topics, second ?? sentences, general, cancellation);
             terminal.Note(judge.Quality.InWords);
@@ -92,6 +93,7 @@ internal static class EvaluateCommand
                 Tokenizer = steerer.Tokenizer,
                 Site = steerer.Sites[0],
                 Scores = scores,
+                Verdicts = verdicts,
                 Frequencies = [.. references.LatentStatistics.Select(latent => latent.TokensActive)],
                 FineTuned = tuned.ToDictionary(
                     item => item.Topic, item => (Func<Decoder>)(() => Load(item.Folder, steerer, load))),
@@ -130,6 +132,7 @@ internal static class EvaluateCommand
         IReadOnlyList<EvaluationTopic> topics,
         IReadOnlyList<string> general,
         CausalFilter filter,
+        Dictionary<string, string> verdicts,
         CancellationToken cancellation)
     {
         var scores = new Dictionary<string, EvaluatedScores>();
@@ -143,8 +146,8 @@ internal static class EvaluateCommand
                     index,
                     encoder,
                     topic.Align,
-                    level: UncertaintyLevel.Scores,
                     cancellation: cancellation).Profile;
+            verdicts.Add(topic.Name, $"{UncertaintyReport.Words(profile)}: {string.Join("; ", profile.Reasons)}");
             steerer.Plan(new SteeringOptions { Mode = profile.Mode }, profile); // refuses the index of another model
             terminal.WarnOfDoubts(profile);
             TopicActivations own = steerer.Activations(topic.Align.Texts, cancellation: cancellation);
@@ -246,9 +249,9 @@ internal static class EvaluateCommand
             return;
         }
 
-        Write(terminal, ReportTable.Arms(report));
-        Write(terminal, ReportTable.Controls(report));
-        Write(terminal, ReportTable.SideEffects(report));
+        ReportTables.Show(terminal, ReportTable.Arms(report));
+        ReportTables.Show(terminal, ReportTable.Controls(report));
+        ReportTables.Show(terminal, ReportTable.SideEffects(report));
         foreach (ArmReport arm in report.Arms.Skip(1))
         {
             terminal.Out.WriteLine($"{arm.Name} {arm.Verdict}");
@@ -297,30 +300,4 @@ internal static class EvaluateCommand
                 ["p_holm"] = metric.PHolm,
             }))),
     };
-
-    private static void Write(Terminal terminal, ReportTable table)
-    {
-        if (table.Rows.Count == 0)
-        {
-            return;
-        }
-
-        var shown = new Table { Title = new TableTitle(Markup.Escape(table.Title)) };
-        foreach (string column in table.Header)
-        {
-            shown.AddColumn(Markup.Escape(column));
-        }
-
-        foreach (IReadOnlyList<string> row in table.Rows)
-        {
-            shown.AddRow([.. row.Select(Markup.Escape)]);
-        }
-
-        if (table.Note.Length > 0)
-        {
-            shown.Caption = new TableTitle(Markup.Escape(table.Note));
-        }
-
-        terminal.Tables.Write(shown);
-    }
 }

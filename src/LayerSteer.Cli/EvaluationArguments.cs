@@ -1,5 +1,4 @@
 using System.CommandLine;
-using System.Globalization;
 using LayerSteer.Evaluation;
 using LayerSteer.Generation;
 using LayerSteer.Steering;
@@ -196,7 +195,8 @@ internal sealed class EvaluationArguments
                     TopK = parse.GetValue(_topK)!.Value,
                     Seed = parse.GetValue(_seed)!.Value,
                 },
-                Strengths = Strengths(parse.GetValue(_strengths) ?? [], defaults.Strengths),
+                Strengths = StrengthLists.Read(
+                    parse.GetValue(_strengths) ?? [], defaults.Strengths.Keys, defaults.Strengths),
                 PerplexityBudget = parse.GetValue(_budget)!.Value,
                 ClampCount = parse.GetValue(_clampCount)!.Value,
                 LatentCount = parse.GetValue(_latentCount)!.Value,
@@ -233,30 +233,5 @@ internal sealed class EvaluationArguments
             : throw new UsageException(
                 $"{count} prompts and {dev} to choose strengths on, but there are only {all.Count}; "
                 + "lower --prompt-count or --dev-prompts, or give more --prompts");
-    }
-
-    private static Dictionary<SteeringMethod, IReadOnlyList<double>> Strengths(
-        string[] given, IReadOnlyDictionary<SteeringMethod, IReadOnlyList<double>> defaults)
-    {
-        var strengths = new Dictionary<SteeringMethod, IReadOnlyList<double>>(defaults);
-        foreach (string text in given.OrderBy(text => text.Contains('=', StringComparison.Ordinal)))
-        {
-            int equals = text.IndexOf('=', StringComparison.Ordinal);
-            double[] numbers = [.. text[(equals + 1)..].Split(',').Select(Number)];
-            SteeringMethod[] methods =
-                equals < 0 ? [.. defaults.Keys] : [SteeringMethods.Parse(text[..equals])];
-            foreach (SteeringMethod method in methods)
-            {
-                strengths[method] = numbers;
-            }
-
-            double Number(string number) =>
-                double.TryParse(number, NumberStyles.Float, CultureInfo.InvariantCulture, out double value)
-                    ? value
-                    : throw new ArgumentException(
-                        $"--strengths is '{text}', expected numbers such as 1,2,4, or METHOD=NUMBERS");
-        }
-
-        return strengths;
     }
 }

@@ -226,15 +226,18 @@ internal sealed class SteeringArguments
             ? Source(parse, terminal, steerer, options.Mode, cancellation).Plan(options)
             : steerer.Plan(options);
 
-    /// <summary>What is named, read once: plans of any method, and the topic's name if it has one.</summary>
-    public (string? Topic, Func<SteeringOptions, SteeringPlan> Plan) Source(
+    /// <summary>What is named, read once.</summary>
+    public SteeringSource Source(
         ParseResult parse, Terminal terminal, Steerer steerer, SteeringMode mode, CancellationToken cancellation)
     {
         string[] scores = parse.GetValue(_scores) ?? [];
         if (scores.Length > 0)
         {
             LatentScores[] read = [.. scores.Select((path, i) => Read(terminal, steerer, path, i))];
-            return (null, options => Plan(options, some => steerer.Plan(some, read), read[0]));
+            return new SteeringSource(
+                null,
+                options => Plan(options, some => steerer.Plan(some, read), read[0]),
+                method => SteeringMethods.Missing(method, [.. read.Select(its => new SteeringTopic(its))]));
         }
 
         WeighedTopic[] named = Topics(parse);
@@ -255,12 +258,19 @@ internal sealed class SteeringArguments
 
         WarnOfConflicts(terminal, steerer, topics);
         string? only = topics is [{ Weight: > 0 }] ? topics[0].Profile.Name : null;
-        return (only, options =>
+        return new SteeringSource(
+            only,
+            Toward,
+            method => SteeringMethods.Missing(
+                method,
+                [.. topics.Select(topic => SteeringTopic.Of(topic.Profile, Scoring(parse, method, topics), topic.Weight))]));
+
+        SteeringPlan Toward(SteeringOptions options)
         {
             ScoringKind scoring = Scoring(parse, options.Method, topics);
             return Plan(
                 options, some => steerer.Plan(some, topics, scoring), topics[0].Profile.ToLatentScores(scoring));
-        });
+        }
 
         SteeringPlan Plan(SteeringOptions options, Func<SteeringOptions, SteeringPlan> plan, LatentScores first) =>
             SteeringMethods.NeedsScores(options.Method)
@@ -310,10 +320,7 @@ internal sealed class SteeringArguments
     /// <summary>The scores that are asked for, or those that suit the method.</summary>
     private ScoringKind Scoring(
         ParseResult parse, SteeringMethod method, (TopicProfile Profile, double Weight)[] topics) =>
-        parse.GetValue(_scoring)
-            ?? (!SteeringMethods.IsPublished(method) && topics.All(topic => topic.Profile.Contrast is not null)
-                ? ScoringKind.Contrastive
-                : ScoringKind.Semantic);
+        parse.GetValue(_scoring) ?? SteeringTopic.Suiting(method, topics.Select(topic => topic.Profile));
 
     /// <summary>The plan at the strength that is given, or at the largest that the budget allows.</summary>
     private SteeringPlan AtStrength(

@@ -145,10 +145,13 @@ internal static class SweepCommand
         {
             SteeringMethod[] methods = [.. given.SelectMany(text => text.Split(',', StringSplitOptions.RemoveEmptyEntries))
                 .Select(SteeringMethods.Parse).Distinct()];
-            return methods.FirstOrDefault(method => !new EvaluationOptions().Strengths.ContainsKey(method)) is var other
-                && methods.Length > 0 && !new EvaluationOptions().Strengths.ContainsKey(other)
-                ? throw new ArgumentException($"method {SteeringMethods.NameOf(other)} has no strength to sweep toward a topic")
-                : methods.Length > 0 ? methods : [SteeringMethod.MinClamp, SteeringMethod.Add];
+            foreach (SteeringMethod other in methods.Except(new EvaluationOptions().Strengths.Keys))
+            {
+                throw new ArgumentException(
+                    $"method {SteeringMethods.NameOf(other)} has no strength to sweep toward a topic");
+            }
+
+            return methods.Length > 0 ? methods : [SteeringMethod.MinClamp, SteeringMethod.Add];
         }
         catch (ArgumentException e)
         {

@@ -229,21 +229,20 @@ public sealed class Steerer : IDisposable
     /// <summary>A plan that steers by a topic's profile, which must be of this model, autoencoder and layer.</summary>
     /// <param name="options">How to steer.</param>
     /// <param name="profile">The topic.</param>
-    /// <param name="scoring">Which of its scores.</param>
+    /// <param name="scoring">Which of its scores; those that suit the method if null.</param>
     /// <exception cref="ArgumentException">The profile was made with something else; the message names it.</exception>
-    public SteeringPlan Plan(
-        SteeringOptions options, TopicProfile profile, ScoringKind scoring = ScoringKind.Semantic) =>
+    public SteeringPlan Plan(SteeringOptions options, TopicProfile profile, ScoringKind? scoring = null) =>
         Plan(options, [(profile, 1.0)], scoring);
 
     /// <summary>A plan that steers by the profiles of several topics.</summary>
     /// <param name="options">How to steer.</param>
     /// <param name="topics">The topics with their weights, below 0 for away from one.</param>
-    /// <param name="scoring">Which of their scores.</param>
+    /// <param name="scoring">Which of their scores; those that suit the method if null.</param>
     /// <exception cref="ArgumentException">A profile was made with something else; the message names it.</exception>
     public SteeringPlan Plan(
         SteeringOptions options,
         IReadOnlyList<(TopicProfile Profile, double Weight)> topics,
-        ScoringKind scoring = ScoringKind.Semantic)
+        ScoringKind? scoring = null)
     {
         ArgumentNullException.ThrowIfNull(options);
         ArgumentNullException.ThrowIfNull(topics);
@@ -252,7 +251,8 @@ public sealed class Steerer : IDisposable
             RequireMatch(options.Mode, profile);
         }
 
-        return Plan(options, [[.. topics.Select(topic => SteeringTopic.Of(topic.Profile, scoring, topic.Weight))]]);
+        ScoringKind kind = scoring ?? SteeringTopic.Suiting(options.Method, topics.Select(topic => topic.Profile));
+        return Plan(options, [[.. topics.Select(topic => SteeringTopic.Of(topic.Profile, kind, topic.Weight))]]);
     }
 
     private SteeringPlan Plan(SteeringOptions options, IReadOnlyList<IReadOnlyList<SteeringTopic>> topics)

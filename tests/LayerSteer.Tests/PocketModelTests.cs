@@ -77,7 +77,9 @@ public sealed class PocketModelTests : IDisposable
     [InlineData("saes.1.hook", "\"blocks.1.hook_resid_post\"",
         "saes[1].hook is 'blocks.1.hook_resid_post', expected each once")]
     [InlineData("demo.topic", "\"law\"", "demo.topic is 'law', expected one of medical, outdoors")]
-    [InlineData("demo.method", "\"Swapp\"", "demo.method is 'Swapp', expected one of orig, sae, clamp, weight, swap")]
+    [InlineData("demo.method", "\"Swapp\"",
+        "demo.method is 'Swapp', expected one of orig, sae, clamp, weight, swap, add, set, min-clamp, scale, ablate, "
+        + "project, diffmean")]
     [InlineData("demo.strength", "-1", "demo.strength is -1, expected a number from 0 to 1000000")]
     [InlineData("demo.temperature", "null", "demo.temperature is null, expected a number from 0 to 1000000")]
     [InlineData("demo.top_p", "0", "demo.top_p is 0, expected a number above 0")]

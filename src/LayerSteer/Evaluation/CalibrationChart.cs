@@ -9,7 +9,7 @@ namespace LayerSteer.Evaluation;
 /// <param name="High">The upper end.</param>
 /// <param name="Realised">What came of it.</param>
 /// <param name="Abstained">Whether the forecast said that it does not know.</param>
-public sealed record CalibrationPoint(
+public sealed record CalibrationMark(
     string Name, double Forecast, double Low, double High, double Realised, bool Abstained = false)
 {
     /// <summary>Whether the interval holds what came of it.</summary>
@@ -27,13 +27,13 @@ public sealed class CalibrationChart : Chart
     private const double Right = ChartWidth - 24;
     private const double Bottom = 420;
 
-    private readonly CalibrationPoint[] _points;
+    private readonly CalibrationMark[] _points;
 
     /// <summary>Joins forecasts to a chart.</summary>
     /// <param name="title">What it shows.</param>
     /// <param name="description">How to read it.</param>
     /// <param name="points">The forecasts.</param>
-    public CalibrationChart(string title, string description, IEnumerable<CalibrationPoint> points)
+    public CalibrationChart(string title, string description, IEnumerable<CalibrationMark> points)
         : base(title, description)
     {
         ArgumentNullException.ThrowIfNull(points);
@@ -72,13 +72,13 @@ public sealed class CalibrationChart : Chart
             drawing.Line(frame.X(from), frame.Y(from), frame.X(to), frame.Y(to), "front");
         }
 
-        foreach (CalibrationPoint point in _points)
+        foreach (CalibrationMark point in _points)
         {
             double at = frame.X(point.Forecast);
             drawing.Line(at, frame.Y(point.Low), at, frame.Y(point.High), "grid");
         }
 
-        foreach (CalibrationPoint point in _points)
+        foreach (CalibrationMark point in _points)
         {
             DrawPoint(drawing, frame, point);
         }
@@ -93,7 +93,7 @@ public sealed class CalibrationChart : Chart
         return drawing;
     }
 
-    private static void DrawPoint(SvgDrawing drawing, ChartFrame frame, CalibrationPoint point)
+    private static void DrawPoint(SvgDrawing drawing, ChartFrame frame, CalibrationMark point)
     {
         (double x, double y) = (frame.X(point.Forecast), frame.Y(point.Realised));
         string tip = $"{point.Name}: forecast {ReportTable.Number(point.Forecast)} "

@@ -26,6 +26,9 @@ public sealed record EvaluatedModel
     /// <summary>What steers toward each topic, by its name.</summary>
     public required IReadOnlyDictionary<string, EvaluatedScores> Scores { get; init; }
 
+    /// <summary>What the uncertainty card says of each topic, by its name; empty where no card was made.</summary>
+    public IReadOnlyDictionary<string, string> Verdicts { get; init; } = new Dictionary<string, string>();
+
     /// <summary>[dSae]: on how many reference tokens each latent fired.</summary>
     public required IReadOnlyList<long> Frequencies { get; init; }
 

@@ -106,6 +106,15 @@ public sealed record EvaluationArm(
         return [.. names.Select(Named).Prepend(Unsteered).Distinct()];
     }
 
+    /// <summary>The arm that steers toward a topic by a method, with the scores that suit it.</summary>
+    /// <param name="method">A method that steers toward topics.</param>
+    /// <exception cref="ArgumentException">It does not.</exception>
+    public static EvaluationArm Toward(SteeringMethod method)
+    {
+        string name = SteeringMethods.NameOf(method);
+        return Named(SteeringMethods.IsPublished(method) || method == SteeringMethod.DiffMean ? name : ByContrast + name);
+    }
+
     /// <summary>The arm of a name, in any case.</summary>
     /// <exception cref="ArgumentException">There is no such arm; the message lists those there are.</exception>
     public static EvaluationArm Named(string name) =>

@@ -8,6 +8,9 @@ namespace LayerSteer.Evaluation;
 [JsonSourceGenerationOptions(GenerationMode = JsonSourceGenerationMode.Metadata)]
 [JsonSerializable(typeof(EvaluationLine))]
 [JsonSerializable(typeof(EvaluationReport))]
+[JsonSerializable(typeof(PredictorLine))]
+[JsonSerializable(typeof(Calibration))]
+[JsonSerializable(typeof(CalibrationReport))]
 [JsonSerializable(typeof(Dictionary<string, string>))]
 internal sealed partial class EvaluationJson : JsonSerializerContext
 {

@@ -23,6 +23,7 @@ public static class EvaluationMarkdown
             Table(writer, ReportTable.Arms(report));
             Table(writer, ReportTable.Controls(report));
             Table(writer, ReportTable.SideEffects(report));
+            Table(writer, ReportTable.Verdicts(report));
             foreach (EvaluationMetric metric in EvaluationMetric.All.Where(
                 metric => metric.Name is "similarity" or "probability" or "nll"))
             {
@@ -86,7 +87,7 @@ public static class EvaluationMarkdown
         }
     }
 
-    private static void Table(StreamWriter writer, ReportTable table)
+    internal static void Table(StreamWriter writer, ReportTable table)
     {
         if (table.Rows.Count == 0)
         {

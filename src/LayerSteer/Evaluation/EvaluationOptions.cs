@@ -10,10 +10,11 @@ public sealed record EvaluationOptions
     public static IReadOnlyList<double> DefaultStrengths { get; } = [0.5, 1, 2, 4, 8, 16];
 
     /// <summary>The strengths that are tried for clamp; 1 adds 10 to each latent, in the autoencoder's units.</summary>
-    public static IReadOnlyList<double> DefaultClampStrengths { get; } = [0.1, 0.2, 0.4, 0.8, 1.6, 3.2];
+    public static IReadOnlyList<double> DefaultClampStrengths { get; } = [0.1, 0.14, 0.2, 0.28, 0.4, 0.8];
 
     /// <summary>The strengths that are tried for add, set and min-clamp, in largest activations, and for diffmean.</summary>
-    public static IReadOnlyList<double> DefaultUnitStrengths { get; } = [0.125, 0.25, 0.5, 1, 2, 4];
+    public static IReadOnlyList<double> DefaultUnitStrengths { get; } =
+        [0.125, 0.18, 0.25, 0.35, 0.5, 0.7, 1, 2];
 
     /// <summary>The strengths that are tried for scale, which changes only what is active.</summary>
     public static IReadOnlyList<double> DefaultScaleStrengths { get; } = [1, 2, 4, 8, 16, 32];

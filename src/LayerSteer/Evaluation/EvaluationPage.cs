@@ -224,7 +224,10 @@ public static class EvaluationPage
                     report, metric => ReportTable.Cell(metric), topic.Metrics)));
         }
 
-        foreach (ReportTable table in new[] { ReportTable.SideEffects(report), ReportTable.Strengths(report) })
+        foreach (ReportTable table in new[]
+        {
+            ReportTable.SideEffects(report), ReportTable.Verdicts(report), ReportTable.Strengths(report),
+        })
         {
             if (table.Rows.Count > 0)
             {

@@ -103,6 +103,9 @@ public sealed record EvaluationReport
     /// <summary>Steered arms against their controls and against the prompt hint.</summary>
     public required IReadOnlyList<ControlReport> Controls { get; init; }
 
+    /// <summary>What the uncertainty card says of each topic: its verdict and the figures that decided it.</summary>
+    public IReadOnlyDictionary<string, string> Verdicts { get; init; } = new Dictionary<string, string>();
+
     /// <summary>What arms do to language that has nothing to do with the topic.</summary>
     public IReadOnlyList<SideEffect> SideEffects { get; init; } = [];
 

@@ -72,15 +72,9 @@ public sealed class EvaluationRun
         IProgress<EvaluationProgress>? progress = null,
         CancellationToken cancellation = default)
     {
-        ArgumentNullException.ThrowIfNull(run);
-        var all = new Dictionary<string, string>(run);
-        foreach ((string name, string value) in Settings())
-        {
-            all.Add(name, value);
-        }
-
+        Dictionary<string, string> all = WithSettings(run);
         using EvaluationLog log = EvaluationLog.Open(folder, all);
-        List<EvaluationCell> dev = DevCells();
+        List<EvaluationCell> dev = StrengthCells(_options.DevPrompts);
         int total = dev.Count
             + (_options.Arms.Sum(arm => TopicsOf(arm).Count()) * _options.Prompts.Count * _options.Seeds);
         await ProduceAsync(log, dev, "choosing strengths", total, progress, cancellation).ConfigureAwait(false);
@@ -92,7 +86,47 @@ public sealed class EvaluationRun
             TopicsOf,
             stage => progress?.Report(new EvaluationProgress(stage, log.Count, log.Count, _tokens)),
             cancellation);
-        return ReportBuilder.Build(_options, _judge, selection, log, all, NotRun()) with { SideEffects = effects };
+        return ReportBuilder.Build(_options, _judge, selection, log, all, NotRun()) with
+        {
+            SideEffects = effects,
+            Verdicts = _model.Verdicts,
+        };
+    }
+
+    /// <summary>
+    /// Runs the unsteered model and each method of the arms at all of its strengths on the prompts, as far as that is
+    /// not in the log of a folder yet, and chooses nothing.
+    /// </summary>
+    /// <param name="folder">The folder of the log.</param>
+    /// <param name="run">Everything that a result depends on beside the options, by name; kept in the folder.</param>
+    /// <param name="progress">Told after each batch.</param>
+    /// <param name="cancellation">Checked at each token.</param>
+    /// <returns>The continuations, in the order of arms, strengths, topics, prompts and draws.</returns>
+    /// <exception cref="InvalidDataException">The folder is another run's.</exception>
+    /// <exception cref="OperationCanceledException">It was cancelled; what is done stays.</exception>
+    public async Task<IReadOnlyList<EvaluationLine>> SweepAsync(
+        string folder,
+        IReadOnlyDictionary<string, string> run,
+        IProgress<EvaluationProgress>? progress = null,
+        CancellationToken cancellation = default)
+    {
+        using EvaluationLog log = EvaluationLog.Open(folder, WithSettings(run));
+        List<EvaluationCell> cells = StrengthCells(_options.Prompts);
+        await ProduceAsync(log, cells, "sweeping strengths", cells.Count, progress, cancellation)
+            .ConfigureAwait(false);
+        return [.. cells.Select(cell => log[cell])];
+    }
+
+    private Dictionary<string, string> WithSettings(IReadOnlyDictionary<string, string> run)
+    {
+        ArgumentNullException.ThrowIfNull(run);
+        var all = new Dictionary<string, string>(run);
+        foreach ((string name, string value) in Settings())
+        {
+            all.Add(name, value);
+        }
+
+        return all;
     }
 
     /// <summary>The options that a continuation depends on.</summary>
@@ -134,20 +168,21 @@ public sealed class EvaluationRun
     private IEnumerable<string> TopicsOf(EvaluationArm arm) => _judge.Topics.Select(topic => topic.Name)
         .Where(topic => arm.Kind != ArmKind.FineTuned || _model.FineTuned.ContainsKey(topic));
 
-    private List<EvaluationCell> DevCells()
+    /// <summary>The unsteered model and every strength of every method that has one.</summary>
+    private List<EvaluationCell> StrengthCells(IReadOnlyList<string> prompts)
     {
         EvaluationArm[] arms = [.. _options.ArmsWithStrength];
-        if (arms.Length == 0 || _options.DevPrompts.Count == 0)
+        if (arms.Length == 0 || prompts.Count == 0)
         {
             return [];
         }
 
-        var cells = new List<EvaluationCell>(Cells(EvaluationArm.Unsteered, _ => 0, _options.DevPrompts));
+        var cells = new List<EvaluationCell>(Cells(EvaluationArm.Unsteered, _ => 0, prompts));
         foreach (EvaluationArm arm in arms)
         {
             foreach (double strength in _options.Strengths[arm.Method])
             {
-                cells.AddRange(Cells(arm, _ => strength, _options.DevPrompts));
+                cells.AddRange(Cells(arm, _ => strength, prompts));
             }
         }
 
@@ -264,8 +299,7 @@ public sealed class EvaluationRun
         {
             ArmKind.Hint =>
                 _options.Hint.Replace("{topic}", Topic(work).Words, StringComparison.Ordinal) + work.Cell.Prompt,
-            ArmKind.Example => string.Concat(Topic(work).Align.Texts.Take(work.Arm.Passages)
-                .Select(text => $"{Beginning(text, _options.ExampleLength)}\n\n")) + work.Cell.Prompt,
+            ArmKind.Example => WithPassages(Topic(work).Align.Texts.Take(work.Arm.Passages), work.Cell.Prompt),
             _ => work.Cell.Prompt,
         },
         Plan = PlanOf(work.Arm, work.Cell.Strength, work.Cell.Topic),
@@ -317,6 +351,21 @@ public sealed class EvaluationRun
         }
 
         return hash;
+    }
+
+    /// <summary>Passages in front of a prompt, shortened until the continuation has room in the context.</summary>
+    private string WithPassages(IEnumerable<string> passages, string prompt)
+    {
+        const int Least = 20;
+        int room = _model.Decoder.Spec.ContextLength - _options.Tokens;
+        for (int length = _options.ExampleLength; ; length = length * 3 / 4)
+        {
+            string text = string.Concat(passages.Select(passage => $"{Beginning(passage, length)}\n\n")) + prompt;
+            if (length <= Least || _prefix.Length + _model.Tokenizer.Encode(text).Length <= room)
+            {
+                return text;
+            }
+        }
     }
 
     /// <summary>The first words of a text, about as many characters as asked for.</summary>

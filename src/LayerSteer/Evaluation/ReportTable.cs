@@ -69,6 +69,17 @@ public sealed record ReportTable(
             ]);
     }
 
+    /// <summary>What the uncertainty card says of each topic; no rows where no card was made.</summary>
+    public static ReportTable Verdicts(EvaluationReport report)
+    {
+        ArgumentNullException.ThrowIfNull(report);
+        return new ReportTable(
+            "Topics",
+            ["topic", "verdict, and the figures that decided it"],
+            [.. report.Verdicts.Select(topic => (string[])[topic.Key, topic.Value])],
+            "By the uncertainty card, from the reference index alone.");
+    }
+
     /// <summary>What arms do to language that has nothing to do with the topic; no rows if that was not measured.</summary>
     public static ReportTable SideEffects(EvaluationReport report)
     {

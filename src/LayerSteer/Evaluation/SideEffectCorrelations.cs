@@ -58,7 +58,7 @@ internal static class SideEffectCorrelations
     internal static PredictorCorrelation Of(
         string name, double[] predictor, double[] collateral, SideEffectOptions options)
     {
-        double? correlation = RankCorrelation.Of(predictor, collateral);
+        double? correlation = RankCorrelation.Spearman(predictor, collateral);
         if (correlation is null)
         {
             return new PredictorCorrelation(name, null, null, null);
@@ -77,7 +77,7 @@ internal static class SideEffectCorrelations
                 (x[i], y[i]) = (predictor[at], collateral[at]);
             }
 
-            if (RankCorrelation.Of(x, y) is { } rho)
+            if (RankCorrelation.Spearman(x, y) is { } rho)
             {
                 drawn.Add(rho);
             }

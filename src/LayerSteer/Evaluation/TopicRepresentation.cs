@@ -171,7 +171,7 @@ public static class TopicRepresentation
                 (own.TokensActive[latent] + 0.5) / own.Tokens
                 / ((index.LatentStatistics[latent].TokensActive + 0.5) / tokens))),
         ];
-        if (active.Length < 3 || RankCorrelation.Of(score, lift) is not { } rho)
+        if (active.Length < 3 || RankCorrelation.Spearman(score, lift) is not { } rho)
         {
             return (null, null, null);
         }
@@ -188,7 +188,7 @@ public static class TopicRepresentation
                 (a[i], b[i]) = (score[at], lift[at]);
             }
 
-            if (RankCorrelation.Of(a, b) is { } one)
+            if (RankCorrelation.Spearman(a, b) is { } one)
             {
                 drawn.Add(one);
             }

@@ -89,6 +89,19 @@ public static class SteeringMethods
     public static bool HasTargets(SteeringMethod method) =>
         method is SteeringMethod.Clamp or (>= SteeringMethod.Add and not SteeringMethod.DiffMean);
 
+    /// <summary>What a method needs that topics do not hold, in words; null if they hold all.</summary>
+    /// <param name="method">The method.</param>
+    /// <param name="topics">The topics of an edit.</param>
+    public static string? Missing(SteeringMethod method, IReadOnlyList<SteeringTopic> topics)
+    {
+        ArgumentNullException.ThrowIfNull(topics);
+        return method == SteeringMethod.DiffMean && topics.Any(topic => topic.MeanDifference is null)
+            ? "it adds a mean difference, which a topic holds that was made with a model and an autoencoder"
+            : NeedsMaxima(method) && topics.All(topic => topic.Scores.Maxima.IsEmpty)
+                ? "it measures in the latents' largest activations, which a topic holds, but not scores in a file"
+                : null;
+    }
+
     /// <summary>Whether a method measures in the largest activations of the latents, which scores of a CSV do not hold.</summary>
     internal static bool NeedsMaxima(SteeringMethod method) =>
         method is SteeringMethod.Add or SteeringMethod.Set or SteeringMethod.MinClamp;

@@ -15,6 +15,17 @@ public sealed record SteeringTopic(LatentScores Scores, double Weight = 1)
     /// </summary>
     public IReadOnlyList<float>? MeanDifference { get; init; }
 
+    /// <summary>
+    /// The scores that suit a method: the published ones steer by semantic scores, the others by contrastive ones where all
+    /// topics have them.
+    /// </summary>
+    /// <param name="method">The method.</param>
+    /// <param name="topics">The topics.</param>
+    public static ScoringKind Suiting(SteeringMethod method, IEnumerable<TopicProfile> topics) =>
+        !SteeringMethods.IsPublished(method) && topics.All(topic => topic.Contrast is not null)
+            ? ScoringKind.Contrastive
+            : ScoringKind.Semantic;
+
     /// <summary>A topic of a profile.</summary>
     /// <param name="profile">The profile.</param>
     /// <param name="scoring">Which of its scores.</param>

@@ -42,14 +42,19 @@ public sealed record ProfileContrast(
             filter);
     }
 
-    /// <summary>The scores of all latents, a gap at each that is not listed.</summary>
-    /// <param name="dSae">The number of latents of the autoencoder.</param>
-    /// <param name="name">What they are of.</param>
-    public LatentScores ToLatentScores(int dSae, string name)
+    /// <summary>The scores of all latents: 0 at each that is not listed but has a semantic score, and else a gap.</summary>
+    /// <param name="semantic">The semantic scores of the same profile.</param>
+    public LatentScores ToLatentScores(LatentScores semantic)
     {
-        double[] values = new double[dSae];
-        bool[] supported = new bool[dSae];
-        float[] maxima = new float[dSae];
+        ArgumentNullException.ThrowIfNull(semantic);
+        double[] values = new double[semantic.Count];
+        bool[] supported = semantic.Supported.ToArray();
+        float[] maxima = semantic.Maxima.IsEmpty ? new float[semantic.Count] : semantic.Maxima.ToArray();
+        if (semantic.Maxima.IsEmpty)
+        {
+            Array.Clear(supported);
+        }
+
         for (int i = 0; i < Latents.Length; i++)
         {
             values[Latents[i]] = Scores[i];
@@ -57,7 +62,7 @@ public sealed record ProfileContrast(
             maxima[Latents[i]] = Maxima[i];
         }
 
-        return new LatentScores(values, supported, name, maxima);
+        return new LatentScores(values, supported, semantic.Name, maxima);
     }
 
     /// <summary>What cannot be in it, in words that name the field; null if nothing.</summary>

@@ -85,6 +85,17 @@ public sealed record ProfileUncertainty
     /// <summary>The median N_f of the nearest latents; null if there is none.</summary>
     public required double? NearestEffectivePrompts { get; init; }
 
+    /// <summary>What decides the verdict, as far as the index knows it.</summary>
+    internal VerdictFigures Decisive => new()
+    {
+        GlobalP = Separation.GlobalP,
+        Significant = Separation.Significant,
+        Between = Shrinkage.Between,
+        InSupportShare = Knowledge.InSupportShare,
+        EnergyP = Knowledge.EnergyP,
+        TopicPrompts = Knowledge.TopicPrompts,
+    };
+
     /// <summary>What a file keeps of a card.</summary>
     /// <param name="card">The card.</param>
     /// <param name="latents">The scored latents, ascending.</param>

@@ -156,12 +156,8 @@ public sealed record TopicProfile
     {
         ArgumentNullException.ThrowIfNull(representation);
         TopicVerdict? verdict = Uncertainty is not { } card || Verdict == Scored ? null : TopicVerdict.Of(
-            new VerdictFigures
+            card.Decisive with
             {
-                GlobalP = card.Separation.GlobalP,
-                Significant = card.Separation.Significant,
-                Between = card.Shrinkage.Between,
-                InSupportShare = card.Knowledge.InSupportShare,
                 SupportedMass = representation.SupportedMass5,
                 UnexplainedVariance = representation.Fvu,
             },
@@ -199,7 +195,7 @@ public sealed record TopicProfile
     /// <exception cref="ArgumentException">The profile has none of that kind.</exception>
     public LatentScores ToLatentScores(ScoringKind kind) => kind == ScoringKind.Semantic
         ? ToLatentScores()
-        : Contrast?.ToLatentScores(DSae, Name) ?? throw new ArgumentException(
+        : Contrast?.ToLatentScores(ToLatentScores()) ?? throw new ArgumentException(
             $"topic '{Name}' has no contrastive scores; make it with `layersteer topic --model MODEL --sae SAE`");
 
     /// <summary>Reads and checks a profile.</summary>

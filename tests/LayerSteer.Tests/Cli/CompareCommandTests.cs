@@ -1,6 +1,5 @@
 using System.Text.Json;
 using LayerSteer.Cli;
-using LayerSteer.Steering;
 using LayerSteer.Tests.Evaluation;
 using LayerSteer.Tests.Formats;
 using Spectre.Console.Testing;
@@ -23,11 +22,13 @@ public sealed class CompareCommandTests : IDisposable
         JsonElement json = (await CliRun.Of("compare", Prompt, "--topic", "medical", "-n", "6", "--json")).Json;
         Assert.Equal(
             [
-                "unsteered", "hint",
-                .. SteeringMethods.Names.Where(name => SteeringMethods.NeedsScores(SteeringMethods.Parse(name))),
+                "unsteered", "hint", "clamp", "weight", "swap", "add", "set", "min-clamp", "scale", "ablate", "project",
                 "finetuned",
             ],
             Arms(json).Select(arm => Text(arm, "arm")));
+        Assert.Equal(
+            "it adds a mean difference, which a topic holds that was made with a model and an autoencoder",
+            Text(json.GetProperty("not_run"), "diffmean"));
         Assert.Equal("medical", Text(json, "topic"));
         foreach (JsonElement arm in Arms(json))
         {
@@ -127,10 +128,31 @@ public sealed class CompareCommandTests : IDisposable
         await File.WriteAllTextAsync(scores, Scores(), TestContext.Current.CancellationToken);
         JsonElement json = (await CliRun.Of("compare", Prompt, "--scores", scores, "-n", "3", "--json")).Json;
         Assert.Equal(JsonValueKind.Null, json.GetProperty("topic").ValueKind);
-        Assert.True(json.GetProperty("not_run").TryGetProperty("hint", out _));
+        Assert.Equal(
+            ["unsteered", "clamp", "weight", "swap", "scale", "ablate", "project"],
+            Arms(json).Select(arm => Text(arm, "arm")));
+        Assert.Equal(
+            ["hint", "finetuned", "add", "set", "min-clamp", "diffmean"],
+            json.GetProperty("not_run").EnumerateObject().Select(arm => arm.Name));
+        Assert.Equal(
+            "arm set cannot be run: it measures in the latents' largest activations, which a topic holds, but not scores "
+            + "in a file",
+            await CliRun.Refused(1, "compare", Prompt, "--scores", scores, "--arms", "set"));
         Assert.Equal(
             "arm hint cannot be run: scores have no topic's name to hint at; give --topic",
             await CliRun.Refused(1, "compare", Prompt, "--scores", scores, "--arms", "hint"));
+    }
+
+    [Fact]
+    public async Task In_seed_mode_the_published_methods_are_compared()
+    {
+        JsonElement json = (await CliRun.Of(
+            "compare", Prompt, "--align", SamplePocket.Medical, "--encoder", Path.Combine(_pocket, "encoder"),
+            "--reference", Path.Combine(SamplePocket.Tiny, "reference.csv"), "--mode", "seed", "-n", "2", "--json")).Json;
+        Assert.Equal(
+            ["unsteered", "hint", "clamp", "weight", "swap"], Arms(json).Select(arm => Text(arm, "arm")));
+        Assert.StartsWith(
+            "method add is not one of the published ones", Text(json.GetProperty("not_run"), "add"), StringComparison.Ordinal);
     }
 
     [Theory]
@@ -138,7 +160,7 @@ public sealed class CompareCommandTests : IDisposable
     [InlineData("swap=-1", "the strength of arm swap is '-1', expected a number from 0 on")]
     [InlineData("clamp=much", "the strength of arm clamp is 'much', expected a number from 0 on")]
     [InlineData("hint=2", "arm hint has no strength; give it without '=2'")]
-    [InlineData("sae=2", "arm sae=2: strength is 2, but method sae has none")]
+    [InlineData("sae=2", "arm sae=2 cannot be run: strength is 2, but method sae has none")]
     public async Task What_is_no_arm_is_refused_in_one_line(string arms, string message)
     {
         string error = await CliRun.Refused(1, "compare", Prompt, "--topic", "medical", "--arms", arms);
@@ -152,6 +174,10 @@ public sealed class CompareCommandTests : IDisposable
             "arm finetuned cannot be run: ",
             await CliRun.Refused(1, "compare", Prompt, "--topic", "outdoors", "--arms", "finetuned"),
             StringComparison.Ordinal);
+        Assert.Equal(
+            "arm diffmean cannot be run: it adds a mean difference, which a topic holds that was made with a model and an "
+            + "autoencoder",
+            await CliRun.Refused(1, "compare", Prompt, "--topic", "outdoors", "--arms", "diffmean"));
         Assert.StartsWith(
             "'missing/page.html': there is no folder",
             (await CliRun.Refused(2, "compare", Prompt, "--topic", "medical", "-o", "missing/page.html")),

@@ -234,7 +234,8 @@ public sealed class DemoCommandTests : IDisposable
                 "error: no topic 'law' in the pocket model; there are medical, outdoors",
                 "error: /strength is '-1', expected a number from 0 on",
                 "error: /seed is 'x', expected a whole number from 0 on",
-                "error: no method 'swapp'; there are orig, sae, clamp, weight, swap",
+                "error: no method 'swapp'; there are orig, sae, clamp, weight, swap, add, set, min-clamp, scale, ablate, "
+                + "project, diffmean",
                 "error: no command '/jump'; there are /topic, /align, /method, /strength, /seed, /help, /quit",
                 "error: /topic NAME: steer toward a ready topic",
             ],

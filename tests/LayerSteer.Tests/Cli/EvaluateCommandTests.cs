@@ -57,10 +57,10 @@ public sealed class EvaluateCommandTests : IDisposable
             }
         }
 
-        // Tuned is the model itself here, so it writes the same to the bit.
+        // Tuned is the model itself here, so it writes the same to the bit; leakage has no unit in texts of so few words.
         ArmReport tuned = report.Arms[^1];
-        Assert.All(tuned.Metrics, metric => Assert.Equal(0, metric.Difference));
-        Assert.Equal(["swap", "clamp"], report.Strengths.Select(point => point.Method).Distinct().Reverse());
+        Assert.All(tuned.Metrics, metric => Assert.Equal(metric.Metric == "leakage" ? (double?)null : 0.0, metric.Difference));
+        Assert.Equal(["clamp", "swap"], report.Strengths.Select(point => point.Method).Distinct().Reverse());
         Assert.All(
             report.Strengths.GroupBy(point => (point.Method, point.Topic)),
             tried => Assert.Equal((2, 1), (tried.Count(), tried.Count(point => point.Chosen))));
@@ -134,8 +134,9 @@ public sealed class EvaluateCommandTests : IDisposable
         Assert.Contains("topic similarity", run.Out, StringComparison.Ordinal);
         Assert.Contains("finetuned not run: no checkpoint was given", run.Out, StringComparison.Ordinal);
         Assert.Contains("--judge-encoder names another", run.Notes, StringComparison.Ordinal);
-        Assert.Equal(
-            ["with 3 prompts and 7 arms no difference can be told from chance: give at least 9 prompts"], run.Warnings);
+        Assert.Contains(
+            "with 3 prompts and 7 arms no difference can be told from chance: give at least 9 prompts", run.Warnings);
+        Assert.Contains(run.Warnings, warning => warning.StartsWith("topic 'bakery' is ", StringComparison.Ordinal));
     }
 
     [Theory]
@@ -144,7 +145,10 @@ public sealed class EvaluateCommandTests : IDisposable
         "--finetuned", "boats=x")]
     [InlineData("--finetuned is 'x', expected TOPIC=FOLDER with one of the topics bakery, harbour", "--finetuned", "x")]
     [InlineData("--strengths is '1,a', expected numbers such as 1,2,4, or METHOD=NUMBERS", "--strengths", "1,a")]
-    [InlineData("no method 'push'; there are orig, sae, clamp, weight, swap", "--strengths", "push=1")]
+    [InlineData(
+        "no method 'push'; there are orig, sae, clamp, weight, swap, add, set, min-clamp, scale, ablate, project, "
+        + "diffmean",
+        "--strengths", "push=1")]
     [InlineData(
         "40 prompts and 6 to choose strengths on, but there are only 36; lower --prompt-count or --dev-prompts, or "
         + "give more --prompts",

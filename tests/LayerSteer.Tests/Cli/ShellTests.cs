@@ -40,7 +40,7 @@ public class ShellTests
     [InlineData("layersteer gen", "generate")]
     [InlineData("layersteer index mer", "merge")]
     [InlineData("layersteer generate Hello --mode ", "corrected seed")]
-    [InlineData("layersteer generate Hello --method s", "sae swap")]
+    [InlineData("layersteer generate Hello --method s", "sae scale set swap")]
     [InlineData("layersteer trace --pro", "--prompts")]
     [InlineData("layersteer completion b", "bash")]
     public async Task Bash_completes_commands_options_and_values(string line, string expected)

@@ -53,7 +53,10 @@ public class UsageTests
         Refused(expected, ["--sae", "sae.pt", "--layer", "2", "--scores", "scores.csv", .. more]);
 
     [Theory]
-    [InlineData("no method 'swapp'; there are orig, sae, clamp, weight, swap", "--method", "swapp")]
+    [InlineData(
+        "no method 'swapp'; there are orig, sae, clamp, weight, swap, add, set, min-clamp, scale, ablate, project, "
+        + "diffmean",
+        "--method", "swapp")]
     [InlineData(
         "no positions 'end'; there are all-but-special, all, prompt, generated, FROM:TO (such as 4:20)", "--positions",
         "end")]
@@ -67,9 +70,9 @@ public class UsageTests
     [InlineData("--layer is 'last', expected layers from 0, such as 9 or 1,3", "--layer", "last")]
     [InlineData("--layer is '-1', expected layers from 0, such as 9 or 1,3", "--layer", "-1")]
     [InlineData("--picks is '0,x', expected ranks from 0, such as 0,3,1", "--picks", "0,x")]
-    [InlineData("--strength is '-1', expected a number from 0 on", "--strength", "-1")]
-    [InlineData("--strength is 'NaN', expected a number from 0 on", "--strength", "NaN")]
-    [InlineData("--strength is '1,5', expected a number from 0 on", "--strength", "1,5")]
+    [InlineData("--strength is '-1', expected a number from 0 on, or auto", "--strength", "-1")]
+    [InlineData("--strength is 'NaN', expected a number from 0 on, or auto", "--strength", "NaN")]
+    [InlineData("--strength is '1,5', expected a number from 0 on, or auto", "--strength", "1,5")]
     [InlineData(
         "--temperature is '0', expected a finite number above 0; --greedy is the limit of 0", "--temperature", "0")]
     [InlineData("--top-k is '0', expected a whole number from 1 on", "--top-k", "0")]
@@ -148,7 +151,10 @@ public class UsageTests
         CliRun help = await CliRun.Done("generate", "--help");
         Assert.Contains("--mode <corrected|seed>", help.Out, StringComparison.Ordinal);
         Assert.Contains("--bos <one|none>", help.Out, StringComparison.Ordinal);
-        Assert.Contains("--method <orig|sae|clamp|weight|swap>", help.Out, StringComparison.Ordinal);
+        Assert.Contains(
+            "--method <orig|sae|clamp|weight|swap|add|set|min-clamp|scale|ablate|project|diffmean>",
+            help.Out,
+            StringComparison.Ordinal);
         Assert.Empty(help.Notes);
     }
 

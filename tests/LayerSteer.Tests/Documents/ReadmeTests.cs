@@ -69,7 +69,9 @@ public sealed class ReadmeTests : IDisposable
         using SentenceEncoder encoder = SentenceEncoder.Load(encoderFolder);
 
         ReferenceIndex index = steerer.BuildIndex(indexFolder, TextTable.Read(referenceCsv), encoder);
-        TopicProfile topic = TopicProfiler.Profile("medical", index, encoder, TextTable.Read(alignCsv)).Profile;
+        TextTable texts = TextTable.Read(alignCsv);
+        TopicProfile topic = TopicProfiler.Profile("medical", index, encoder, texts).Profile;
+        topic = steerer.Read(topic, index, texts.Texts); // contrastive scores, for the methods beyond the published ones
 
         foreach (SteeringMethod method in Enum.GetValues<SteeringMethod>())
         {

@@ -110,9 +110,14 @@ public sealed class EvaluationInputTests : IDisposable
     public void Arms_come_with_the_unsteered_one_and_an_unknown_one_is_refused()
     {
         Assert.Equal(["unsteered", "swap"], EvaluationArm.Parse(["Swap", "swap"]).Select(arm => arm.Name));
+        IEnumerable<string> edited =
+            from prefix in new[] { string.Empty, "contrastive-" }
+            from method in new[] { "clamp", "weight", "swap", "add", "set", "min-clamp", "scale" }
+            from control in new[] { string.Empty, "random-", "wrong-layer-" }
+            select control + prefix + method;
         Assert.Equal(
-            "no arm 'prompt'; there are unsteered, hint, example, sae, swap, clamp, weight, random-swap, random-clamp, "
-            + "random-weight, seed-swap, seed-clamp, seed-weight, finetuned",
+            $"no arm 'prompt'; there are unsteered, hint, example, few-shot, sae, {string.Join(", ", edited)}, diffmean, "
+            + "seed-swap, seed-clamp, seed-weight, finetuned",
             Assert.Throws<ArgumentException>(() => EvaluationArm.Parse(["prompt"])).Message);
     }
 

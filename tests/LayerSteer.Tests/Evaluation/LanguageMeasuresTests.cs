@@ -1,7 +1,11 @@
+using LayerSteer.Autoencoders;
 using LayerSteer.Evaluation;
 using LayerSteer.Models;
+using LayerSteer.Steering;
+using LayerSteer.Tests.Autoencoders;
 using LayerSteer.Tests.Formats;
 using LayerSteer.Tests.Models;
+using LayerSteer.Tests.Steering;
 using LayerSteer.Text;
 using Xunit;
 
@@ -42,6 +46,36 @@ public sealed class LanguageMeasuresTests : IDisposable
         Assert.Equal(19, all.Length);
         Assert.Equal(all[..9], likelihood.Of(ids.AsSpan(0, 10)));
         Assert.All(all, p => Assert.True(p < 0));
+    }
+
+    [Fact]
+    public void Under_a_plan_it_is_the_log_softmax_of_a_hooked_pass()
+    {
+        using Decoder decoder = _tiny.Load();
+        using SparseAutoencoder sae = TinyAutoencoder.Create(SaeActivationKind.TopK);
+        var options = new SteeringOptions();
+        var edit = new LayerEdit(HookPoint.ResidualPost(1), sae, LayerEditTests.RandomScores(), options);
+        var plan = new SteeringPlan(decoder.Spec, options, [edit], [TinyModel.Eos]);
+        using var steered = new LogLikelihood(decoder, plan);
+        using var unsteered = new LogLikelihood(decoder);
+        int[] ids = [TinyModel.Eos, .. TinyModel.Ids(1, 30)];
+        float[][] logits =
+        [
+            .. Passes.Logits(decoder, ids[..^1], new SteeringPass().HooksFor([new SteeredSequence(30, plan)]))
+                .Chunk(TinyModel.Vocabulary),
+        ];
+
+        double[] all = steered.Of(ids);
+
+        Assert.Equal(30, all.Length);
+        for (int t = 0; t < all.Length; t++)
+        {
+            double largest = logits[t].Max();
+            double log = largest + Math.Log(logits[t].Sum(logit => Math.Exp(logit - largest)));
+            Assert.Equal(logits[t][ids[t + 1]] - log, all[t], 1e-12);
+        }
+
+        Assert.All(all.Zip(unsteered.Of(ids)).Skip(1), pair => Assert.NotEqual(pair.First, pair.Second));
     }
 
     [Fact]

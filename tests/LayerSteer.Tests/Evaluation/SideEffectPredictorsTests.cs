@@ -101,7 +101,7 @@ public sealed class SideEffectPredictorsTests : IDisposable
 
         PredictorCorrelation alone = measured.Correlations.Single(one => one.Name == "crowding");
         Assert.Equal(
-            RankCorrelation.Of(
+            RankCorrelation.Spearman(
                 [.. measured.Latents.Select(one => one.Crowding)], [.. measured.Latents.Select(one => one.Collateral)]),
             alone.Correlation);
         Assert.InRange(alone.Correlation!.Value, alone.Low!.Value, alone.High!.Value);

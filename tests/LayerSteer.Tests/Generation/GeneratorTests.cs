@@ -353,7 +353,7 @@ public sealed class GeneratorTests : IDisposable
     private SteeringPlan Plan(HookPoint point, SteeringOptions options) => new(
         _decoder.Spec,
         options,
-        [new LayerEdit(point, _sae, LayerEditTests.RandomScores(), options)],
+        [new LayerEdit(point, _sae, [LayerEditTests.RandomTopic()], options)],
         [TinyModel.Eos]);
 
     private static TinyModel Scripted(string text, bool end) => Scripted(Encoding.UTF8.GetBytes(text), end);

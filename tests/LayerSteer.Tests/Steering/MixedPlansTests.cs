@@ -68,7 +68,7 @@ public sealed class MixedPlansTests : IDisposable
     {
         HookPoint point = HookPoint.ResidualPost(1);
         SteeringPlan?[] plans = [.. AllPlans(_topK, point), null, .. AllPlans(_relu, point), null];
-        int[][] ids = [.. plans.Select((_, i) => WithEos(TinyModel.Ids((ulong)i, 1 + (5 * i % 17))))];
+        int[][] ids = [.. plans.Select((_, i) => WithEos(TinyModel.Ids((ulong)i, 1 + (5 * i % 11))))];
         Assert.InRange(ids.Sum(sequence => sequence.Length), 2 * EditScratch.Rows, DecoderRun.DefaultRows);
         Outcome[] alone = [.. plans.Select((plan, i) => Run([plan], [ids[i]], 0)[0])];
         Compare(alone, Run(plans, ids, 0), "side by side");

@@ -282,7 +282,7 @@ public sealed class TargetMethodTests : IDisposable
         var options = new SteeringOptions
         {
             Method = SteeringMethod.Add,
-            ClampCount = Targets, LatentCount = Targets,
+            LatentCount = Targets,
             Gate = SteeringGate.Parse(gate),
         };
         var statistics = new EditStatistics();

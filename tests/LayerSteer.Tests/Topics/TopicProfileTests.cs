@@ -201,7 +201,7 @@ public sealed class TopicProfileTests
     public void The_median_of_an_even_number_is_the_mean_of_the_middle_two() =>
         Assert.Equal(new DistanceStatistics(1, 2.75, 2.5, 5), DistanceStatistics.Of([5, 2, 3, 1]));
 
-    private static TopicProfile WithCard(TemporaryFolder folder)
+    internal static TopicProfile WithCard(TemporaryFolder folder)
     {
         TopicProfile plain = Sample(folder, out FeatureScoring scoring);
         ReferenceIndex index = ReferenceIndex.Open(folder["index"]);
@@ -216,7 +216,7 @@ public sealed class TopicProfileTests
         return TopicProfile.From("medical", index.Manifest, scoring, plain.Alignment, plain.Created, card);
     }
 
-    private static TopicProfile Sample(TemporaryFolder folder, out FeatureScoring scoring, bool publishedBug = false)
+    internal static TopicProfile Sample(TemporaryFolder folder, out FeatureScoring scoring, bool publishedBug = false)
     {
         PromptSummary[] prompts = SampleIndex.Prompts(12, seed: 3, active: 30);
         ReferenceIndex index = ReferenceIndex.Open(
