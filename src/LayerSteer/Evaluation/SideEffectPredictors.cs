@@ -150,7 +150,7 @@ public sealed record SideEffectPredictors(
             downstreamPoint,
             meter.Tokens,
             meter.MeanNorm,
-            texts.Count > 1 ? RankCorrelation.Of(halves[0], halves[1]) : null,
+            texts.Count > 1 ? RankCorrelation.Spearman(halves[0], halves[1]) : null,
             found,
             SideEffectCorrelations.Of(found, options));
     }

@@ -75,7 +75,7 @@ public sealed class SideEffectPredictorsTests : IDisposable
             Assert.Equal((counts[0][l] + counts[1][l]) / measured.Tokens, one.Collateral, 1e-12);
         }
 
-        Assert.Equal(RankCorrelation.Of(counts[0], counts[1]), measured.Reliability);
+        Assert.Equal(RankCorrelation.Spearman(counts[0], counts[1]), measured.Reliability);
     }
 
     [Fact]
