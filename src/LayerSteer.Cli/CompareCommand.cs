@@ -83,7 +83,11 @@ internal static class CompareCommand
                 ReadsLatents = parse.GetValue(json) || parse.GetValue(output) is not null,
             };
             Comparison comparison = comparing.Run(
-                [.. run.Select(arm => (arm, arm.Kind == CompareArmKind.Steered ? source.Plan(Its(arm)) : null))],
+                [
+                    .. run.Select(arm => (arm, arm.Kind == CompareArmKind.Steered
+                        ? source.Plan(Its(arm), arm.Strength is null)
+                        : null)),
+                ],
                 notRun,
                 cancellation);
             if (parse.GetValue(output) is { } file)

@@ -223,7 +223,7 @@ internal sealed class SteeringArguments
         Steerer steerer,
         SteeringOptions options,
         CancellationToken cancellation) => SteeringMethods.NeedsScores(options.Method)
-            ? Source(parse, terminal, steerer, options.Mode, cancellation).Plan(options)
+            ? Source(parse, terminal, steerer, options.Mode, cancellation).Plan(options, true)
             : steerer.Plan(options);
 
     /// <summary>What is named, read once.</summary>
@@ -236,7 +236,7 @@ internal sealed class SteeringArguments
             LatentScores[] read = [.. scores.Select((path, i) => Read(terminal, steerer, path, i))];
             return new SteeringSource(
                 null,
-                options => Plan(options, some => steerer.Plan(some, read), read[0]),
+                (options, finds) => Plan(options, finds, some => steerer.Plan(some, read), read[0]),
                 method => SteeringMethods.Missing(method, [.. read.Select(its => new SteeringTopic(its))]));
         }
 
@@ -265,17 +265,18 @@ internal sealed class SteeringArguments
                 method,
                 [.. topics.Select(topic => SteeringTopic.Of(topic.Profile, Scoring(parse, method, topics), topic.Weight))]));
 
-        SteeringPlan Toward(SteeringOptions options)
+        SteeringPlan Toward(SteeringOptions options, bool finds)
         {
             ScoringKind scoring = Scoring(parse, options.Method, topics);
-            return Plan(
-                options, some => steerer.Plan(some, topics, scoring), topics[0].Profile.ToLatentScores(scoring));
+            LatentScores first = topics[0].Profile.ToLatentScores(scoring);
+            return Plan(options, finds, some => steerer.Plan(some, topics, scoring), first);
         }
 
-        SteeringPlan Plan(SteeringOptions options, Func<SteeringOptions, SteeringPlan> plan, LatentScores first) =>
-            SteeringMethods.NeedsScores(options.Method)
-                ? AtStrength(parse, terminal, steerer, options, plan, first, cancellation)
-                : steerer.Plan(options);
+        SteeringPlan Plan(
+            SteeringOptions options, bool finds, Func<SteeringOptions, SteeringPlan> plan, LatentScores first) =>
+            !SteeringMethods.NeedsScores(options.Method) ? steerer.Plan(options)
+                : finds ? AtStrength(parse, terminal, steerer, options, plan, first, cancellation)
+                : plan(options);
     }
 
     private static LatentScores Read(Terminal terminal, Steerer steerer, string path, int i)

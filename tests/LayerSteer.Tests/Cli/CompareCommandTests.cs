@@ -56,6 +56,17 @@ public sealed class CompareCommandTests : IDisposable
     }
 
     [Fact]
+    public async Task A_strength_behind_an_arm_goes_before_one_that_is_to_be_found()
+    {
+        string[] compare = ["compare", Prompt, "--topic", "medical", "--arms", "clamp=0.5,clamp", "-n", "4", "--json"];
+        JsonElement[] given = Arms((await CliRun.Of(compare)).Json);
+        JsonElement[] auto = Arms((await CliRun.Of([.. compare, "--strength", "auto", "--budget-kl", "0.001"])).Json);
+        Assert.Equal("clamp=0.5", Text(auto[1], "arm"));
+        Assert.Equal(given[1].GetRawText(), auto[1].GetRawText());
+        Assert.NotEqual(given[2].GetRawText(), auto[2].GetRawText());
+    }
+
+    [Fact]
     public async Task The_hint_and_the_tuned_model_write_what_they_write_alone()
     {
         string[] common = ["--topic", "medical", "-n", "8", "--json"];
